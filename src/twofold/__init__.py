@@ -1,0 +1,36 @@
+"""Twofold: CQRS and event sourcing for Python. One history, two folds.
+
+Every public name of the package is listed here; the rest is private. `twofold.testing`, `twofold.http` and
+`twofold.errors` are public modules of their own.
+"""
+
+from twofold.app import App
+from twofold.context import Context, Principal, Receipt
+from twofold.errors import NotFresh, Rejected, TwofoldError
+from twofold.message import Command, Event, Metadata, Query, Tag
+from twofold.model import ReadModel, WriteModel
+from twofold.node import ModelStatus, Node
+from twofold.read.view import Found, View
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "App",
+    "Command",
+    "Context",
+    "Event",
+    "Found",
+    "Metadata",
+    "ModelStatus",
+    "Node",
+    "NotFresh",
+    "Principal",
+    "Query",
+    "ReadModel",
+    "Receipt",
+    "Rejected",
+    "Tag",
+    "TwofoldError",
+    "View",
+    "WriteModel",
+]

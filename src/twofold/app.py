@@ -1,0 +1,226 @@
+"""App: what a system is made of. It is a declaration; a Node runs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import msgspec
+
+from twofold.errors import DeclarationError
+from twofold.history.codec import Codec
+from twofold.message import Command, Event, Query
+from twofold.model import ReadModel, fold_of, where_is
+from twofold.read.handler import QueryHandler
+from twofold.read.table import Table
+from twofold.wall import ReadSide, WriteSide
+from twofold.write.handler import CommandHandler
+
+if TYPE_CHECKING:
+    from twofold.node import Node, Role
+
+C = TypeVar("C", bound=Command)
+Q = TypeVar("Q", bound=Query[Any])
+Model = TypeVar("Model", bound=ReadModel)
+Answer = TypeVar("Answer")
+Decided = TypeVar("Decided", bound="Event | Iterable[Event] | Awaitable[Event | Iterable[Event] | None] | None")
+W1 = TypeVar("W1", bound=WriteSide)
+W2 = TypeVar("W2", bound=WriteSide)
+W3 = TypeVar("W3", bound=WriteSide)
+W4 = TypeVar("W4", bound=WriteSide)
+W5 = TypeVar("W5", bound=WriteSide)
+R1 = TypeVar("R1", bound=ReadSide)
+R2 = TypeVar("R2", bound=ReadSide)
+R3 = TypeVar("R3", bound=ReadSide)
+R4 = TypeVar("R4", bound=ReadSide)
+R5 = TypeVar("R5", bound=ReadSide)
+
+
+class App:
+    """A system's commands, events, read models and queries, gathered by decorators.
+
+    Args:
+        name: what the system is called, in its documentation and its console.
+
+    Attributes:
+        commands: handlers by command class.
+        queries: handlers by query class.
+        tables: read models' tables by class.
+        codec: the events, by name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.commands: dict[type[Command], CommandHandler] = {}
+        self.queries: dict[type[Query[Any]], QueryHandler] = {}
+        self.tables: dict[type[ReadModel], Table[Any]] = {}
+        self.codec = Codec()
+        self._names: dict[str, type[msgspec.Struct]] = {}
+
+    @property
+    def events(self) -> tuple[type[Event], ...]:
+        """The event classes that the application's handlers and models name, in the order of their names."""
+        return tuple(sorted(self.codec.classes, key=lambda event: event.message_name))
+
+    @overload
+    def command(self, handler: Callable[[C], Decided]) -> Callable[[C], Decided]: ...
+    @overload
+    def command(self, handler: Callable[[C, W1], Decided]) -> Callable[[C, W1], Decided]: ...
+    @overload
+    def command(self, handler: Callable[[C, W1, W2], Decided]) -> Callable[[C, W1, W2], Decided]: ...
+    @overload
+    def command(self, handler: Callable[[C, W1, W2, W3], Decided]) -> Callable[[C, W1, W2, W3], Decided]: ...
+    @overload
+    def command(self, handler: Callable[[C, W1, W2, W3, W4], Decided]) -> Callable[[C, W1, W2, W3, W4], Decided]: ...
+    @overload
+    def command(
+        self, handler: Callable[[C, W1, W2, W3, W4, W5], Decided]
+    ) -> Callable[[C, W1, W2, W3, W4, W5], Decided]: ...
+    def command(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare the handler of a command: `(command, *write models) -> events`. Returns it unchanged.
+
+        Raises:
+            DeclarationError: its annotations do not tell how to wire it, or the command has a handler.
+        """
+        declared = CommandHandler(handler, _names_of_caller())
+        self._add_command(declared)
+        return handler
+
+    @overload
+    def query(self, handler: Callable[[Q], Answer]) -> Callable[[Q], Answer]: ...
+    @overload
+    def query(self, handler: Callable[[Q, R1], Answer]) -> Callable[[Q, R1], Answer]: ...
+    @overload
+    def query(self, handler: Callable[[Q, R1, R2], Answer]) -> Callable[[Q, R1, R2], Answer]: ...
+    @overload
+    def query(self, handler: Callable[[Q, R1, R2, R3], Answer]) -> Callable[[Q, R1, R2, R3], Answer]: ...
+    @overload
+    def query(self, handler: Callable[[Q, R1, R2, R3, R4], Answer]) -> Callable[[Q, R1, R2, R3, R4], Answer]: ...
+    @overload
+    def query(
+        self, handler: Callable[[Q, R1, R2, R3, R4, R5], Answer]
+    ) -> Callable[[Q, R1, R2, R3, R4, R5], Answer]: ...
+    def query(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare the handler of a query: `(query, *views) -> answer`. Returns it unchanged.
+
+        Raises:
+            DeclarationError: its annotations do not tell how to wire it, or the query has a handler.
+        """
+        declared = QueryHandler(handler, _names_of_caller())
+        self._add_query(declared)
+        return handler
+
+    def read_model(self, model: type[Model]) -> type[Model]:
+        """Declare a read model that no query asks for, such as one for SQL tools. Returns it unchanged.
+
+        Read models that a query handler asks a view of need no declaration.
+
+        Raises:
+            DeclarationError: it cannot be kept in a table.
+        """
+        self._add_model(model)
+        return model
+
+    def include(self, other: App) -> None:
+        """Take in all that another application declares.
+
+        Raises:
+            DeclarationError: both declare something of one name.
+        """
+        for command_handler in other.commands.values():
+            self._add_command(command_handler)
+        for query_handler in other.queries.values():
+            self._add_query(query_handler)
+        for model in other.tables:
+            self._add_model(model)
+
+    def open(
+        self,
+        url: str,
+        *,
+        views: str | None = None,
+        roles: Collection[Role] = ("write", "read", "project"),
+        provide: Collection[Any] = (),
+    ) -> Node:
+        """Return a node that runs this application; use it as `async with app.open(url) as node:`.
+
+        Args:
+            url: where the history is: `sqlite:///FOLDER` (relative; four slashes for an absolute path) or `memory:`.
+            views: where the read models are; beside the history when left out.
+            roles: which sides this node runs.
+            provide: objects that handlers ask for by their class.
+
+        Raises:
+            InvalidAddress: the URL names no engine.
+            DeclarationError: a handler asks for an object that is not provided.
+        """
+        from twofold.node import Node
+
+        return Node(self, url, views=views, roles=roles, provide=provide)
+
+    def _add_command(self, handler: CommandHandler) -> None:
+        known = self.commands.get(handler.command)
+        if known is not None:
+            raise handler.signature.refuse(
+                f"{handler.command.__name__} has a handler already, {known.signature.name} ({known.signature.where})",
+                "keep one handler for a command; put what both do into functions that it calls",
+            )
+        for message in (handler.command, *handler.events):
+            self._name(message)
+        for wanted in handler.models:
+            for event in fold_of(wanted.model).events:
+                self._name(event)
+        self.commands[handler.command] = handler
+
+    def _add_query(self, handler: QueryHandler) -> None:
+        known = self.queries.get(handler.query)
+        if known is not None:
+            raise handler.signature.refuse(
+                f"{handler.query.__name__} has a handler already, {known.signature.name} ({known.signature.where})",
+                "keep one handler for a query",
+            )
+        self._name(handler.query)
+        for wanted in handler.views:
+            self._add_model(wanted.model)
+        self.queries[handler.query] = handler
+
+    def _add_model(self, model: type[ReadModel]) -> None:
+        if model in self.tables:
+            return
+        table = Table(model)
+        for other in self.tables.values():
+            if other.live_name == table.live_name:
+                raise DeclarationError(
+                    what=f"read models {other.model.__qualname__} and {model.__qualname__} are both kept as "
+                    f"{table.live_name!r}",
+                    where=where_is(model),
+                    mend=f'give one of them another name: `class {model.__name__}(ReadModel, name="…", key=…)`',
+                )
+        if table.live_name.startswith(("twofold_", "sqlite_", "pg_")) or not table.live_name:
+            raise DeclarationError(
+                what=f"a read model cannot be kept as {table.live_name!r}: the name is reserved",
+                where=where_is(model),
+                mend=f'give it another name: `class {model.__name__}(ReadModel, name="…", key=…)`',
+            )
+        for event in fold_of(model).events:
+            self._name(event)
+        self.tables[model] = table
+
+    def _name(self, message: type[msgspec.Struct]) -> None:
+        name = message.message_name  # type: ignore[attr-defined]
+        known = self._names.setdefault(name, message)
+        if known is not message:
+            raise DeclarationError(
+                what=f"two messages are named {name!r}: {known.__module__}.{known.__qualname__} and "
+                f"{message.__module__}.{message.__qualname__}",
+                where=where_is(message),
+                mend=f'give one of them another name: `class {message.__name__}(…, name="…")`',
+            )
+        if issubclass(message, Event):
+            self.codec.learn(message)
+
+
+def _names_of_caller() -> dict[str, Any]:
+    # Classes that are declared inside a function (in a test, say) are found among its local names.
+    return dict(sys._getframe(2).f_locals)

@@ -1,0 +1,49 @@
+"""What surrounds a message: who sent it, when, under which id, caused by what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who sends a command or asks a query.
+
+    Args:
+        name: a stable identifier, no personal data: it is stored with every event.
+        scopes: what the principal may do.
+    """
+
+    name: str = ""
+    scopes: frozenset[str] = frozenset()
+
+
+ANONYMOUS = Principal()
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a handler may know besides the message; ask for it by annotation: `context: Context`.
+
+    `now` is the node's clock in UTC, read once for the message. It orders nothing: only positions do.
+    """
+
+    now: datetime
+    principal: Principal = ANONYMOUS
+    command_id: UUID | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    tenant: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The acknowledgement of an accepted command.
+
+    `position` is what its events reached: pass the receipt as `after=` to read your own write.
+    `repeated` tells that the command had been accepted earlier, under the same id.
+    """
+
+    command_id: UUID
+    position: int
+    repeated: bool = False

@@ -1,0 +1,1 @@
+"""Storage engines. Each implements `History` and/or `ViewStore`; none imports another."""

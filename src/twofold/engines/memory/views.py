@@ -1,0 +1,139 @@
+"""Read models in memory, gone with the process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import cmp_to_key
+from typing import Any
+from uuid import UUID
+
+import apsw
+
+from twofold.errors import HistoryMismatch, InvalidFilter
+from twofold.history.record import Position
+from twofold.read.store import Advance, Page, Parked, TableStatus
+from twofold.read.table import Key, Row, Table
+
+
+class _Kept:
+    def __init__(self, history_id: UUID) -> None:
+        self.history_id = history_id
+        self.rows: dict[Key, Row] = {}
+        self.checkpoint: Position = 0
+        self.live = False
+        self.parked: list[Parked] = []
+
+
+class MemoryViews:
+    """Implements `twofold.read.store.ViewStore`; what it does is what every engine must do."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, _Kept] = {}
+
+    async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
+        """Make the table where there is none; see `ViewStore.prepare`."""
+        kept = self._tables.setdefault(table.versioned_name, _Kept(history_id))
+        if kept.history_id != history_id:
+            raise HistoryMismatch(model=table.name, problem=f"it was made from history {kept.history_id}")
+        return kept.checkpoint
+
+    async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
+        """Return rows by key."""
+        rows = self._tables[table.versioned_name].rows
+        return {key: rows[key] for key in keys if key in rows}
+
+    async def parked_keys(self, table: Table[Any]) -> Mapping[str, Position]:
+        """Return the parked keys."""
+        first: dict[str, Position] = {}
+        for parked in self._tables[table.versioned_name].parked:
+            first.setdefault(parked.key, parked.position)
+        return first
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        """Store a batch; see `ViewStore.apply`."""
+        kept = self._tables[table.versioned_name]
+        if kept.checkpoint != advance.expected:
+            return False
+        for row in advance.rows:
+            kept.rows[table.key_in(row)] = row
+        kept.parked.extend(advance.parked)
+        kept.checkpoint = advance.reached
+        if advance.live:
+            for name, other in self._tables.items():
+                if name.rpartition("__")[0] == table.live_name:
+                    other.live = False
+            kept.live = True
+        return True
+
+    async def checkpoint(self, table: Table[Any]) -> Position | None:
+        """Return the checkpoint while the table is live."""
+        kept = self._tables.get(table.versioned_name)
+        return kept.checkpoint if kept is not None and kept.live else None
+
+    async def status(self, table: Table[Any]) -> TableStatus:
+        """Return how the table stands."""
+        kept = self._tables.get(table.versioned_name)
+        if kept is None:
+            return TableStatus(checkpoint=0, live=False, rows=0, parked=0)
+        return TableStatus(kept.checkpoint, kept.live, len(kept.rows), len({p.key for p in kept.parked}))
+
+    async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
+        """Return the rows that have these keys."""
+        return list((await self.load(table, keys)).values())
+
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        """Return a page of rows."""
+        columns = _places(table, [name for name, _ in page.order])
+        numbers = [table.column(name).kind == "decimal" for name, _ in page.order]
+
+        def order_of(row: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(row[place] for place in columns)
+
+        def compare(one: tuple[Any, ...], other: tuple[Any, ...]) -> int:
+            for a, b, number, (_, descending) in zip(one, other, numbers, page.order, strict=True):
+                if a != b:
+                    a_first = a is None or (b is not None and (Decimal(a) < Decimal(b) if number else a < b))
+                    return 1 if a_first == descending else -1
+            return 0
+
+        def compare_rows(one: Row, other: Row) -> int:
+            return compare(order_of(one), order_of(other))
+
+        rows = sorted(self._matching(table, page), key=cmp_to_key(compare_rows))
+        if page.after is not None:
+            rows = [row for row in rows if compare(order_of(row), page.after) > 0]
+        return rows[: page.limit]
+
+    async def count(self, table: Table[Any], page: Page) -> int:
+        """Count rows."""
+        return len(self._matching(table, page))
+
+    async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        """Return what a SELECT finds, in a copy of the rows made for it."""
+        connection = apsw.Connection(":memory:")
+        try:
+            names = ", ".join(f'"{column.name}"' for column in table.columns)
+            connection.execute(f'CREATE TABLE "{table.live_name}" ({names})')
+            marks = ", ".join("?" * len(table.columns))
+            rows = self._tables[table.versioned_name].rows.values()
+            connection.executemany(f'INSERT INTO "{table.live_name}" VALUES ({marks})', rows)
+            connection.execute("PRAGMA query_only = ON")
+            return list(connection.execute(f'SELECT {names} FROM "{table.live_name}" {text}', dict(values)))
+        except (apsw.Error, KeyError) as error:
+            raise InvalidFilter(model=table.name, problem=f"the SQL text is refused: {error}") from error
+        finally:
+            connection.close()
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        wanted = [(_places(table, [name])[0], value) for name, value in page.equals]
+        rows = self._tables[table.versioned_name].rows.values()
+        return [row for row in rows if all(row[place] == value for place, value in wanted)]
+
+
+def _places(table: Table[Any], names: Sequence[str]) -> list[int]:
+    places = {column.name: place for place, column in enumerate(table.columns)}
+    return [places[name] for name in names]

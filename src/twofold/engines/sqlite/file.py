@@ -1,0 +1,153 @@
+"""Opening SQLite files safely: the right library, the right file, the right settings, read back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from twofold.errors import (
+    ForeignFile,
+    NewerSchema,
+    StoreBusy,
+    StoreError,
+    StoreFailed,
+    StoreFull,
+    StoreUnavailable,
+    UnsafeSqlite,
+)
+
+_SAFE_SQLITE = (3, 51, 3)
+_OPENING_TIMEOUT = 5.0
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into this project's errors."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translate(error, path) from error
+
+
+def translate(error: apsw.Error, path: Path) -> StoreError:
+    """Return the error of this project that says what SQLite's means for the caller."""
+    problem = str(error)
+    match error:
+        case apsw.NotADBError() | apsw.CorruptError():
+            return ForeignFile(path=str(path), problem=problem)
+        case apsw.FullError():
+            return StoreFull(path=str(path))
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreBusy(path=str(path), waited=_OPENING_TIMEOUT)
+        case apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.PermissionsError():
+            return StoreUnavailable(path=str(path), problem=f"{problem}; check that it exists and may be written")
+        case _:
+            return StoreFailed(path=str(path), problem=problem)
+
+
+def check_library() -> None:
+    """Refuse a SQLite with the WAL-reset bug (https://sqlite.org/wal.html#walresetbug), fixed in 3.51.3.
+
+    Raises:
+        UnsafeSqlite: this process has an older one.
+    """
+    found = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in found.split(".")) < _SAFE_SQLITE:
+        raise UnsafeSqlite(found=found, needed=".".join(map(str, _SAFE_SQLITE)))
+
+
+class File:
+    """One SQLite file of this engine.
+
+    Args:
+        path: where it lies; its folder is made when `create` is called.
+        application_id: what SQLite's header says the file is for.
+        version: the schema's version, kept in `user_version`.
+        schema: the statements that make a new file.
+        durable: True to sync at every commit, False where the content can be made anew from the history.
+    """
+
+    def __init__(self, path: Path, *, application_id: int, version: int, schema: str, durable: bool) -> None:
+        self.path = path
+        self._application_id = application_id
+        self._version = version
+        self._schema = schema
+        self._synchronous = "FULL" if durable else "NORMAL"
+
+    def create(self) -> None:
+        """Make the file where there is none, else check that it is ours.
+
+        Raises:
+            UnsafeSqlite, StoreUnavailable, ForeignFile, NewerSchema: it cannot be used; it was not changed.
+        """
+        check_library()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(path=str(self.path.parent), problem=error.strerror or str(error)) from error
+        if not os.access(self.path.parent, os.W_OK):
+            raise StoreUnavailable(path=str(self.path.parent), problem="the folder cannot be written")
+        with translated(self.path):
+            connection = apsw.Connection(str(self.path))
+            try:
+                connection.set_busy_timeout(int(_OPENING_TIMEOUT * 1000))
+                if not self._check(connection):
+                    self._make(connection)
+            finally:
+                connection.close()
+
+    def connect(self, *, writing: bool) -> apsw.Connection:
+        """Return a connection with every setting that safety rests on.
+
+        A connection that is not for writing cannot write: the file is opened read-only and `query_only` is set.
+        """
+        flags = apsw.SQLITE_OPEN_READWRITE if writing else apsw.SQLITE_OPEN_READONLY
+        with translated(self.path):
+            connection = apsw.Connection(str(self.path), flags=flags, statementcachesize=512)
+            connection.set_busy_timeout(0 if writing else int(_OPENING_TIMEOUT * 1000))
+            connection.execute("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536")
+            if writing:
+                connection.execute("PRAGMA wal_autocheckpoint = 4000")
+                connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+                wanted = {"FULL": 2, "NORMAL": 1}[self._synchronous]
+                found = connection.pragma("synchronous")
+                if found != wanted:
+                    raise StoreUnavailable(
+                        path=str(self.path), problem=f"PRAGMA synchronous is {found} although {wanted} was set"
+                    )
+            else:
+                connection.execute("PRAGMA query_only = ON")
+            self._check(connection)
+        return connection
+
+    def _check(self, connection: apsw.Connection) -> bool:
+        application_id, version = connection.pragma("application_id"), connection.pragma("user_version")
+        empty = not connection.execute("SELECT count(*) FROM sqlite_schema").get
+        if application_id == 0 and version == 0 and empty:
+            return False
+        if application_id != self._application_id:
+            raise ForeignFile(
+                path=str(self.path), problem=f"it carries application id {application_id}, not {self._application_id}"
+            )
+        if int(version) > self._version:
+            raise NewerSchema(path=str(self.path), found=version, known=self._version)
+        return True
+
+    def _make(self, connection: apsw.Connection) -> None:
+        mode = connection.pragma("journal_mode", "wal")
+        if mode != "wal":
+            raise StoreUnavailable(
+                path=str(self.path),
+                problem=f"journal mode is {mode} although WAL was set; is this a network file system?",
+            )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        if not self._check(connection):
+            connection.execute(self._schema)
+            connection.execute(f"PRAGMA application_id = {self._application_id}")
+            connection.execute(f"PRAGMA user_version = {self._version}")
+        connection.execute("COMMIT")

@@ -1,0 +1,210 @@
+"""The history in `history.db`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import apsw
+import msgspec
+
+from twofold.clock import new_uuid
+from twofold.engines.sqlite.file import File, translated
+from twofold.engines.sqlite.reader import Reader
+from twofold.engines.sqlite.selection import LAST, fetch, positions
+from twofold.engines.sqlite.statements import statement
+from twofold.engines.sqlite.writer import CommitFailed, Writer
+from twofold.errors import OutcomeUnknown, StoreError
+from twofold.history.boundary import Selection
+from twofold.history.commit import Earlier, settle, stored
+from twofold.history.record import Position, Recorded, Submission
+from twofold.history.signal import Signal
+from twofold.history.store import Appended, Decision, Outcome
+
+APPLICATION_ID = 0x32466F48
+VERSION = 1
+_BATCH = 2000
+_POLL = 0.02
+
+
+class SqliteHistory:
+    """Implements `twofold.history.store.History` on one file that several processes may share.
+
+    Args:
+        folder: where `history.db` lies or is made.
+
+    Raises:
+        UnsafeSqlite, StoreUnavailable, ForeignFile, NewerSchema, StoreBusy: it cannot be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = File(
+            folder / "history.db",
+            application_id=APPLICATION_ID,
+            version=VERSION,
+            schema=statement("history_schema"),
+            durable=True,
+        )
+        self._file.create()
+        self._writer = Writer(self._file)
+        self._reader = Reader(self._file)
+        self.id = self._identify()
+        self._moved = Signal()
+        self._known_head: Position = self._head_now()
+        self._watch: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        """Store the decisions that stand, in one transaction; see `History.append`."""
+        outcomes: Sequence[Outcome] = ()
+        try:
+            async with self._writer.transaction() as connection:
+                outcomes = _append(connection, decisions)
+        except CommitFailed as failure:
+            await self._look_up(list(stored(decisions, outcomes)), failure.error)
+        self._moved_to(max((o.last for o in outcomes if isinstance(o, Appended)), default=0))
+        return outcomes
+
+    async def read(
+        self, selection: Selection, *, after: Position = 0, until: Position | None = None, limit: int | None = None
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield the selected events in batches; see `History.read`."""
+        end = await self.head() if until is None else until
+        left = LAST if limit is None else limit
+        while selection.criteria and after < end and left > 0:
+            wanted = min(_BATCH, left)
+            rows = await self._reader.rows(*fetch(selection, after, end, wanted))
+            if rows:
+                yield [_recorded(*row) for row in rows]
+            if len(rows) < wanted:
+                return
+            after, left = rows[-1][0], left - len(rows)
+            await asyncio.sleep(0)
+
+    async def head(self) -> Position:
+        """Return the last position."""
+        return self._head_now()
+
+    async def changed(self, after: Position) -> None:
+        """Return when the head is beyond `after`; other processes' appends are found by a poll of 20 ms."""
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._watching(), name="twofold-history-watch")
+        while self._known_head <= after:
+            await self._moved.wait()
+
+    async def find(self, scope: tuple[str, str, UUID]) -> Position | None:
+        """Return the position that an accepted command reached."""
+        tenant, principal, command_id = scope
+        rows = await self._reader.rows(statement("find_command"), (tenant, principal, command_id.bytes))
+        return rows[0][2] if rows else None
+
+    async def close(self) -> None:
+        """Close the file after the append that is under way."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        await self._writer.close()
+        self._reader.close()
+
+    def _identify(self) -> UUID:
+        with translated(self._file.path):
+            connection = self._file.connect(writing=True)
+            try:
+                connection.set_busy_timeout(5000)
+                connection.execute("INSERT OR IGNORE INTO about VALUES ('history_id', ?)", (str(new_uuid()),))
+                return UUID(connection.execute("SELECT value FROM about WHERE name = 'history_id'").get)
+            finally:
+                connection.close()
+
+    def _head_now(self) -> Position:
+        return int(self._reader.short("SELECT coalesce(max(position), 0) FROM events")[0][0])
+
+    def _moved_to(self, head: Position) -> None:
+        if head > self._known_head:
+            self._known_head = head
+            self._moved.notify()
+
+    async def _watching(self) -> None:
+        while True:
+            await asyncio.sleep(_POLL)
+            with contextlib.suppress(StoreError, apsw.InterruptError):
+                self._moved_to(self._head_now())
+
+    async def _look_up(self, standing: Sequence[tuple[Decision, Appended]], error: StoreError) -> None:
+        # A transaction is stored whole or not at all: either every accepted command is found where it was put, or
+        # nothing was stored. Rejections claim no id; where there is nothing else, they are decided again.
+        accepted = [(decision, place) for decision, place in standing if decision.rejection is None]
+        try:
+            found = [await self.find(decision.submission.scope) for decision, _ in accepted]
+        except (StoreError, apsw.Error) as second:
+            raise OutcomeUnknown(path=str(self._file.path), problem=str(error)) from second
+        if not accepted or found != [place.last for _, place in accepted]:
+            raise error
+
+
+def _append(connection: apsw.Connection, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+    find, head_and_time = statement("find_command"), statement("head")
+    rows: list[tuple[Any, ...]] = connection.execute(head_and_time).fetchall()
+    head, time = rows[0]
+
+    def earlier(submission: Submission) -> Earlier | None:
+        scope = (submission.tenant, submission.principal, submission.command_id.bytes)
+        found: list[tuple[Any, ...]] = connection.execute(find, scope).fetchall()
+        return Earlier(found[0][0], found[0][1].encode(), found[0][2]) if found else None
+
+    def moved(selection: Selection, after: Position) -> bool:
+        return any(connection.execute(sql, values).fetchall() for sql, values in positions(selection, after, LAST, 1))
+
+    outcomes = settle(decisions, head, earlier, moved)
+    _insert(connection, stored(decisions, outcomes), time)
+    return outcomes
+
+
+def _insert(connection: apsw.Connection, standing: Iterable[tuple[Decision, Appended]], time: int) -> None:
+    events: list[tuple[Any, ...]] = []
+    tags: list[tuple[Any, ...]] = []
+    ledger: list[tuple[Any, ...]] = []
+    for decision, place in standing:
+        sent = decision.submission
+        command_id = sent.command_id.bytes
+        correlation = sent.correlation_id and sent.correlation_id.bytes
+        causation = sent.causation_id and sent.causation_id.bytes
+        for position, event in enumerate(decision.events, place.first):
+            events.append(
+                (
+                    position, event.type, event.version, event.payload.decode(), event.id,
+                    msgspec.json.encode(event.tags).decode(), command_id, correlation, causation,
+                    sent.principal, sent.tenant, time,
+                )
+            )  # fmt: skip
+            tags.extend(("", tag, position, event.type) for tag in event.tags)
+        outcome, reason = "accepted", None
+        if decision.rejection is not None:
+            outcome, reason = f"rejected:{decision.rejection.code}", decision.rejection.reason
+        ledger.append(
+            (
+                sent.tenant, sent.principal, command_id, sent.type, sent.payload.decode(), outcome, reason,
+                place.last, correlation, causation, time,
+            )
+        )  # fmt: skip
+    connection.executemany(statement("insert_event"), events)
+    connection.executemany(statement("insert_tag"), sorted(tags))
+    connection.executemany(statement("insert_ledger"), ledger)
+
+
+def _recorded(
+    position: int, type_: str, version: int, payload: str, event_id: bytes, tags: str, command_id: bytes,
+    correlation_id: bytes, causation_id: bytes, principal: str, tenant: str, recorded_at: int,
+) -> Recorded:  # fmt: skip
+    return Recorded(
+        position, type_, version, payload.encode(), event_id, tags, command_id, correlation_id, causation_id,
+        principal, tenant, recorded_at,
+    )  # fmt: skip

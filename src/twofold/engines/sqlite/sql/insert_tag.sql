@@ -1,0 +1,2 @@
+-- tenant, tag, position, type
+INSERT INTO tags VALUES (?, ?, ?, ?)

@@ -1,0 +1,2 @@
+-- name, fingerprint, key, position, error
+INSERT INTO twofold_parked VALUES (?, ?, ?, ?, ?)

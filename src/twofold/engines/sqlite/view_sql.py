@@ -1,0 +1,100 @@
+"""The statements of one read model's table, made from its definition: names are its own, values are bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from twofold.read.store import Page
+from twofold.read.table import Table
+
+_TYPES = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "bytes": "BLOB"}
+
+
+class ViewSql:
+    """Text for one table; built once."""
+
+    def __init__(self, table: Table[Any]) -> None:
+        self._table = table
+        self.name = quoted(table.versioned_name)
+        self.live = quoted(table.live_name)
+        columns = ", ".join(quoted(column.name) for column in table.columns)
+        keys = ", ".join(quoted(name) for name in table.key)
+        self.by_key = f"SELECT {columns} FROM {self.name} WHERE " + " AND ".join(
+            f"{quoted(name)} = ?" for name in table.key
+        )
+        rest = [quoted(column.name) for column in table.columns if column.name not in table.key]
+        change = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
+        marks = ", ".join("?" * len(table.columns))
+        self.upsert = f"INSERT INTO {self.name} VALUES ({marks}) ON CONFLICT ({keys}) DO {change}"
+        self.select = f"SELECT {columns} FROM {self.name} AS {self.live} "
+
+    def create(self) -> str:
+        """Return the statement that makes the table; its types are enforced by the database (STRICT)."""
+        lines = [
+            f"{quoted(column.name)} {_TYPES.get(column.kind, 'TEXT')}{'' if column.optional else ' NOT NULL'}"
+            for column in self._table.columns
+        ]
+        keys = ", ".join(quoted(name) for name in self._table.key)
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys})) STRICT"
+
+    def show(self) -> str:
+        """Return the statements that make the live name show this table."""
+        return f"DROP VIEW IF EXISTS {self.live}; CREATE VIEW {self.live} AS SELECT * FROM {self.name}"
+
+    def page(self, page: Page) -> tuple[str, list[Any]]:
+        """Return the statement that reads a page, with its values."""
+        where, values = self._where(page)
+        order = ", ".join(f"{self._sortable(name)}{' DESC' if down else ''}" for name, down in page.order)
+        limit = "" if page.limit is None else " LIMIT ?"
+        text = f"{self.select}{where} ORDER BY {order}{limit}"
+        return text, values if page.limit is None else [*values, page.limit]
+
+    def count(self, page: Page) -> tuple[str, list[Any]]:
+        """Return the statement that counts rows, with its values."""
+        where, values = self._where(page)
+        return f"SELECT count(*) FROM {self.name} {where}", values
+
+    def _where(self, page: Page) -> tuple[str, list[Any]]:
+        parts = [f"{quoted(name)} {'IS NULL' if value is None else '= ?'}" for name, value in page.equals]
+        values = [value for _, value in page.equals if value is not None]
+        if page.after is not None:
+            text, more = self._beyond(page.order, page.after)
+            parts.append(text)
+            values.extend(more)
+        return ("WHERE " + " AND ".join(parts) if parts else ""), values
+
+    def _beyond(self, order: Sequence[tuple[str, bool]], after: Sequence[Any]) -> tuple[str, list[Any]]:
+        """Return the condition for rows that come after these values: (a > ?) OR (a IS ? AND b > ?) OR …"""
+        alternatives: list[str] = []
+        values: list[Any] = []
+        for place, ((name, descending), value) in enumerate(zip(order, after, strict=True)):
+            same = [
+                (f"{self._sortable(n)} IS {self._mark(n)}", v) for (n, _), v in zip(order[:place], after, strict=False)
+            ]
+            step = list(self._step(name, descending, value))
+            alternatives.append(" AND ".join([text for text, _ in same] + [text for text, _ in step]))
+            values += [v for _, v in same] + [v for _, bound in step for v in bound]
+        return "(" + " OR ".join(f"({text})" for text in alternatives) + ")", values
+
+    def _step(self, name: str, descending: bool, value: Any) -> Iterator[tuple[str, list[Any]]]:
+        column, mark = self._sortable(name), self._mark(name)
+        if value is None:
+            yield ("FALSE" if descending else f"{column} IS NOT NULL"), []
+        elif descending:
+            yield f"({column} < {mark} OR {column} IS NULL)", [value]
+        else:
+            yield f"{column} > {mark}", [value]
+
+    def _sortable(self, name: str) -> str:
+        # Decimals are text, which keeps every digit; they sort as the nearest floating-point number.
+        is_decimal = self._table.column(name).kind == "decimal"
+        return f"CAST({quoted(name)} AS REAL)" if is_decimal else quoted(name)
+
+    def _mark(self, name: str) -> str:
+        return "CAST(? AS REAL)" if self._table.column(name).kind == "decimal" else "?"
+
+
+def quoted(name: str) -> str:
+    """Return a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

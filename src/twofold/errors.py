@@ -1,0 +1,289 @@
+"""Every error that Twofold raises, as one tree.
+
+    TwofoldError
+    ├── DeclarationError        an application is declared wrongly            declaration
+    ├── InvalidMessage          a command, query or event does not validate   invalid_message
+    ├── UnknownMessage          no command or query of that name              unknown_message
+    ├── Rejected                a command handler decided against it          the handler's own code
+    ├── CommandIdReused         one command id, two different commands        command_id_reused
+    ├── Contended               other writers won every retry                 contended
+    ├── Overloaded              the queue of waiting commands is full         overloaded
+    ├── NotFresh                a read model did not reach a position in time not_fresh
+    ├── HandlerFailed           a handler raised what it should not           handler_failed
+    ├── InvalidFilter           a view was asked by a field it has not        invalid_filter
+    ├── InvalidCursor           a page's cursor is not one that was given     invalid_cursor
+    ├── NodeClosed              the node is not open                          node_closed
+    ├── RoleMissing             the node does not run that side               role_missing
+    ├── ProjectionStopped       a projection cannot go on                     projection_stopped
+    ├── MissingExtra            an optional dependency is not installed       missing_extra
+    └── StoreError              the storage engine cannot do its work
+        ├── InvalidAddress      the storage URL is not understood             invalid_address
+        ├── StoreUnavailable    a file or folder cannot be opened or written  store_unavailable
+        ├── ForeignFile         the file is not Twofold's, or is damaged      foreign_file
+        ├── NewerSchema         written by a newer version of Twofold         newer_schema
+        ├── UnsafeSqlite        this SQLite can corrupt a shared database     unsafe_sqlite
+        ├── HistoryMismatch     read models that belong to another history    history_mismatch
+        ├── StoreFull           no space is left; nothing was stored          store_full
+        ├── StoreBusy           other processes held the lock too long        store_busy
+        ├── StoreFailed         input/output failed; nothing was stored       store_failed
+        └── OutcomeUnknown      it cannot be told whether it was stored       outcome_unknown
+
+Each carries a stable `code`, its `facts` as attributes, and a message made from them that says what was
+expected, what was found and what to do. HTTP statuses are decided in `twofold.http`, nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class TwofoldError(Exception):
+    """The root of every error of Twofold.
+
+    `code` is stable and made for programs; `str(error)` is made for people; `facts` holds what the message
+    was made from, by name, and never holds a payload or a secret.
+    """
+
+    code: str = "twofold_error"
+    _template: ClassVar[str] = "{message}"
+
+    def __init__(self, message: str | None = None, /, **facts: Any) -> None:
+        self.facts = facts
+        super().__init__(message if message is not None else self._template.format(**facts))
+
+    def __getattr__(self, name: str) -> Any:
+        facts = self.__dict__.get("facts", {})
+        if name in facts:
+            return facts[name]
+        raise AttributeError(f"{type(self).__name__} has no fact {name!r}; it has {sorted(facts)}")
+
+
+class DeclarationError(TwofoldError):
+    """A handler, message or model is declared wrongly. Facts: `what`, `where`, `mend`."""
+
+    code = "declaration"
+    _template = "{what} ({where})\n  mend: {mend}"
+
+
+class InvalidMessage(TwofoldError):
+    """A message does not fit its declaration. Facts: `message`, `field` (may be empty), `problem`."""
+
+    code = "invalid_message"
+    _template = "{message}: {problem}"
+
+
+class UnknownMessage(TwofoldError):
+    """No command or query has this name. Facts: `kind`, `name`, `known`."""
+
+    code = "unknown_message"
+    _template = "there is no {kind} named {name!r}; this application has: {known}"
+
+
+class Rejected(TwofoldError):
+    """Raise it in a command handler to decide against the command. Nothing is appended.
+
+    Args:
+        code: stable, for programs: `already_registered`.
+        reason: for people; the code with spaces when left out.
+        facts: anything else that a client should know, as JSON-able keyword arguments.
+
+    Two rejections with one code are equal where either gives no reason, so that a test can name the code alone.
+    """
+
+    code = "rejected"
+
+    def __init__(self, code: str, reason: str = "", /, **facts: Any) -> None:
+        self.reason = reason or code.replace("_", " ")
+        self._explained = bool(reason)
+        super().__init__(self.reason, **facts)
+        self.code = code
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rejected):
+            return NotImplemented
+        if self.code != other.code:
+            return False
+        return self.reason == other.reason or not (self._explained and other._explained)
+
+    def __hash__(self) -> int:
+        return hash(self.code)
+
+    def __repr__(self) -> str:
+        return f"Rejected({self.code!r}, {self.reason!r})"
+
+
+class CommandIdReused(TwofoldError):
+    """The command id was used before, with another payload. Facts: `command_id`, `position`."""
+
+    code = "command_id_reused"
+    _template = (
+        "command id {command_id} was used before for another command (its events reached position {position}); "
+        "send a new command under a new id, or repeat the first one unchanged"
+    )
+
+
+class Contended(TwofoldError):
+    """Other processes changed the boundary at every try. Facts: `command`, `attempts`."""
+
+    code = "contended"
+    _template = (
+        "{command} was decided {attempts} times and each time another process had changed what it rests on; "
+        "nothing was stored, send it again"
+    )
+
+
+class Overloaded(TwofoldError):
+    """Too many commands wait already. Facts: `waiting`, `limit`."""
+
+    code = "overloaded"
+    _template = "{waiting} commands wait already (limit {limit}); nothing was stored, try again shortly"
+
+
+class NotFresh(TwofoldError):
+    """A read model did not reach the wanted position in time. Facts: `model`, `wanted`, `reached`, `timeout`."""
+
+    code = "not_fresh"
+    _template = (
+        "read model {model} had reached position {reached} after {timeout:g} s, asked for was {wanted}; "
+        "ask again, give a longer timeout, or see `twofold models` for its lag"
+    )
+
+
+class HandlerFailed(TwofoldError):
+    """A handler raised an unexpected error or returned what it must not. Facts: `handler`, `problem`, `incident`.
+
+    The cause is chained and logged under `incident`; the client is told only the incident.
+    """
+
+    code = "handler_failed"
+    _template = "{handler} failed: {problem} (incident {incident}); nothing was stored"
+
+
+class InvalidFilter(TwofoldError):
+    """A view was asked with a field or value that it cannot use. Facts: `model`, `problem`."""
+
+    code = "invalid_filter"
+    _template = "view of {model}: {problem}"
+
+
+class InvalidCursor(TwofoldError):
+    """A cursor was not given out by this query's order. Facts: `model`, `problem`."""
+
+    code = "invalid_cursor"
+    _template = "view of {model}: {problem}; pass the `next` of an earlier page of the same order, unchanged"
+
+
+class NodeClosed(TwofoldError):
+    """The node has not been opened, or is closed already."""
+
+    code = "node_closed"
+    _template = "the node is not open; use `async with app.open(url) as node:` and send inside the block"
+
+
+class RoleMissing(TwofoldError):
+    """The node was opened without the role that this call needs. Facts: `role`, `roles`."""
+
+    code = "role_missing"
+    _template = "this node runs {roles}, which leaves out {role!r}; open it with that role, or ask another node"
+
+
+class ProjectionStopped(TwofoldError):
+    """A projection met an error that no single row is to blame for. Facts: `model`, `position`, `problem`."""
+
+    code = "projection_stopped"
+    _template = "the projection of {model} stopped at position {position}: {problem}"
+
+
+class MissingExtra(TwofoldError):
+    """An optional dependency is not installed. Facts: `feature`, `extra`."""
+
+    code = "missing_extra"
+    _template = "{feature} needs packages that are not installed; run: pip install 'twofold[{extra}]'"
+
+
+class StoreError(TwofoldError):
+    """The root of what storage engines raise."""
+
+    code = "store_error"
+
+
+class InvalidAddress(StoreError):
+    """The storage URL is not one that an engine knows. Facts: `address` (without secrets), `problem`."""
+
+    code = "invalid_address"
+    _template = "{address!r} is no storage address: {problem}"
+
+
+class StoreUnavailable(StoreError):
+    """A file or folder cannot be opened, made or written. Facts: `path`, `problem`."""
+
+    code = "store_unavailable"
+    _template = "cannot use {path}: {problem}"
+
+
+class ForeignFile(StoreError):
+    """The file is not one that Twofold wrote, or it is damaged. Facts: `path`, `problem`."""
+
+    code = "foreign_file"
+    _template = "{path} is not a Twofold file, or it is damaged: {problem}; nothing was changed in it"
+
+
+class NewerSchema(StoreError):
+    """The file was written by a newer Twofold. Facts: `path`, `found`, `known`."""
+
+    code = "newer_schema"
+    _template = (
+        "{path} has schema version {found}, this Twofold knows versions up to {known}; "
+        "upgrade Twofold, nothing was changed in the file"
+    )
+
+
+class UnsafeSqlite(StoreError):
+    """This SQLite has the WAL-reset bug. Facts: `found`, `needed`."""
+
+    code = "unsafe_sqlite"
+    _template = (
+        "SQLite {found} can corrupt a database that two connections write; {needed} or newer is needed: "
+        "pip install --upgrade apsw"
+    )
+
+
+class HistoryMismatch(StoreError):
+    """Read models were projected from another history, or from a longer one. Facts: `model`, `problem`."""
+
+    code = "history_mismatch"
+    _template = (
+        "read model {model} does not belong to this history: {problem}; restore the history that it was made from, "
+        "or delete the read models' file to project them anew"
+    )
+
+
+class StoreFull(StoreError):
+    """The disk is full; nothing was stored. Facts: `path`."""
+
+    code = "store_full"
+    _template = "no space is left for {path}; nothing was stored, free some space and send again"
+
+
+class StoreBusy(StoreError):
+    """Other processes held the write lock for too long. Facts: `path`, `waited`."""
+
+    code = "store_busy"
+    _template = "{path} was locked by another process for {waited:.1f} s; nothing was stored, send again"
+
+
+class StoreFailed(StoreError):
+    """Input or output failed and nothing was stored. Facts: `path`, `problem`."""
+
+    code = "store_failed"
+    _template = "{path}: {problem}; nothing was stored"
+
+
+class OutcomeUnknown(StoreError):
+    """It cannot be told whether the command was stored. Facts: `path`, `problem`."""
+
+    code = "outcome_unknown"
+    _template = (
+        "{path}: {problem}; it is unknown whether the command was stored: "
+        "repeat it under the same command id, that has one effect"
+    )

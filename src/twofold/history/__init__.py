@@ -1,0 +1,1 @@
+"""The history: all events in one total order, the only truth. It knows neither of the two sides."""

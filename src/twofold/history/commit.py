@@ -1,0 +1,89 @@
+"""How a batch of decisions is answered, one after another, inside one transaction.
+
+Engines that decide in Python share this; it asks them two questions and tells them what to insert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID
+
+import msgspec
+
+from twofold.history.boundary import Selection
+from twofold.history.record import Position, Submission
+from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """An accepted command that is in the ledger: what it was, and what position it reached."""
+
+    type: str
+    payload: bytes
+    position: Position
+
+
+def settle(
+    decisions: Sequence[Decision],
+    head: Position,
+    earlier: Callable[[Submission], Earlier | None],
+    moved: Callable[[Selection, Position], bool],
+) -> list[Outcome]:
+    """Answer each decision, allocating dense positions from the head (H1, H3, H4, H5).
+
+    Args:
+        decisions: the batch, in the order of their positions.
+        head: the last position before the batch.
+        earlier: looks up an accepted command in the ledger as it was before the batch.
+        moved: tells whether the history before the batch holds a selected event after a position.
+    """
+    outcomes: list[Outcome] = []
+    accepted: dict[tuple[str, str, UUID], Earlier] = {}
+    failed: list[int] = []
+    reached = head
+    for index, decision in enumerate(decisions):
+        submission = decision.submission
+        before = accepted.get(submission.scope) or earlier(submission)
+        if before is not None:
+            same = before.type == submission.type and before.payload == submission.payload
+            outcomes.append(Duplicate(before.position, same))
+            failed.append(index)
+            continue
+        if _rests_on_nothing(decision, index, decisions, outcomes, failed, head, moved):
+            outcomes.append(Conflict(reached))
+            failed.append(index)
+            continue
+        first = reached + 1 if decision.events else reached
+        reached += len(decision.events)
+        outcomes.append(Appended(first, reached))
+        if decision.rejection is None:
+            accepted[submission.scope] = Earlier(submission.type, submission.payload, reached)
+    return outcomes
+
+
+def _rests_on_nothing(
+    decision: Decision,
+    index: int,
+    decisions: Sequence[Decision],
+    outcomes: Sequence[Outcome],
+    failed: Sequence[int],
+    head: Position,
+    moved: Callable[[Selection, Position], bool],
+) -> bool:
+    condition = decision.condition
+    if head > condition.after and moved(condition.selection, condition.after):
+        return True
+    unseen = (n for n in range(condition.seen, index) if isinstance(outcomes[n], Appended))
+    unmade = (n for n in failed if n < condition.seen)
+    return any(_touches(condition.selection, decisions[n]) for them in (unseen, unmade) for n in them)
+
+
+def _touches(selection: Selection, decision: Decision) -> bool:
+    return any(selection.takes(event.type, event.tags) for event in decision.events)
+
+
+def stored(decisions: Sequence[Decision], outcomes: Sequence[Outcome]) -> Iterator[tuple[Decision, Appended]]:
+    """Yield the decisions that stand, with their positions: what an engine inserts."""
+    for decision, outcome in zip(decisions, outcomes, strict=True):
+        if isinstance(outcome, Appended):
+            yield decision, outcome

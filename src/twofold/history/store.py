@@ -1,0 +1,103 @@
+"""The protocol of a history: what a storage engine must do. Its contract suite is in `twofold.testing.contracts`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from twofold.history.boundary import Condition, Selection
+from twofold.history.record import Position, Proposed, Recorded, Submission
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Why a command was decided against: a stable code and a reason for people."""
+
+    code: str
+    reason: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One command's outcome, to be made true by an append.
+
+    A rejection is a decision as well: it has no events, and it too stands only if its condition does.
+    """
+
+    submission: Submission
+    condition: Condition
+    events: tuple[Proposed, ...] = ()
+    rejection: Rejection | None = None
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """The decision stands. Its events are at `first` … `last`; without events both tell the head at that moment."""
+
+    first: Position
+    last: Position
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """The decision rested on what is not so; nothing of it was stored. `head` is what to read up to."""
+
+    head: Position
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """The command id was decided before, and reached `position`; `same` tells whether for the same command."""
+
+    position: Position
+    same: bool
+
+
+Outcome: TypeAlias = Appended | Conflict | Duplicate
+
+
+class History(Protocol):
+    """All events in one total order, shared by every process that opens it.
+
+    Raises (any method): `StoreFailed`, `StoreBusy`, `ForeignFile` and the other `StoreError`s.
+    """
+
+    @property
+    def id(self) -> UUID:
+        """What tells this history from every other one; made when it is created."""
+        ...
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        """Make decisions durable in one transaction, in order, and answer each on its own (H1 to H5).
+
+        It is not cancelled half-way: whoever cancels the caller, the transaction ends one way or the other.
+
+        Raises:
+            StoreFull, StoreBusy, StoreFailed: nothing of any decision was stored.
+            OutcomeUnknown: it could not be found out, not even by looking the command ids up (H7).
+        """
+        ...
+
+    def read(
+        self, selection: Selection, *, after: Position = 0, until: Position | None = None, limit: int | None = None
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield the selected events with `after < position <= until`, in order, in batches (never empty ones).
+
+        Without `until` it reads to what is the head when the reading begins; `limit` ends it after so many events.
+        No transaction is held open between batches.
+        """
+        ...
+
+    async def head(self) -> Position:
+        """Return the position of the last event, 0 if there is none."""
+        ...
+
+    async def changed(self, after: Position) -> None:
+        """Return when the head may have moved beyond `after`; a hint, it may return too early."""
+        ...
+
+    async def find(self, scope: tuple[str, str, UUID]) -> Position | None:
+        """Return the position that an accepted command's events reached, by tenant, principal and command id."""
+        ...
+
+    async def close(self) -> None:
+        """Release files and threads; an append under way ends first. May be called twice."""
+        ...

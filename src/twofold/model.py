@@ -1,0 +1,299 @@
+"""Write models and read models: what evolves with the events.
+
+Both sides fold with one word, `evolve`. Its annotation says which events it takes; that set is the boundary's
+type filter, so that unrelated events on the same tag never matter.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from twofold.errors import DeclarationError
+from twofold.message import Event, Metadata, tagged_fields
+
+
+@dataclass_transform(field_specifiers=(msgspec.field,))
+class WriteModelType(msgspec.StructMeta):
+    """The metaclass of write models: takes `tag=`."""
+
+    def __new__(
+        mcls,
+        class_name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        tag: str = "",
+        **options: Any,
+    ) -> WriteModelType:
+        """Make the class; `tag` is the kind of tag whose events it is folded from."""
+        made = super().__new__(mcls, class_name, bases, namespace, **options)
+        made.model_tag = tag
+        return made
+
+    model_tag: str
+
+
+@dataclass_transform(field_specifiers=(msgspec.field,))
+class ReadModelType(msgspec.StructMeta):
+    """The metaclass of read models: takes `key=`, `name=` and `version=`."""
+
+    def __new__(
+        mcls,
+        class_name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        key: str | tuple[str, ...] = (),
+        name: str | None = None,
+        version: int = 1,
+        **options: Any,
+    ) -> ReadModelType:
+        """Make the class; `key` names the field or fields that tell its rows apart."""
+        made = super().__new__(mcls, class_name, bases, namespace, **options)
+        made.model_key = (key,) if isinstance(key, str) else tuple(key)
+        made.model_name = name or class_name
+        made.model_version = version
+        return made
+
+    model_key: tuple[str, ...]
+    model_name: str
+    model_version: int
+
+
+class WriteModel(msgspec.Struct, metaclass=WriteModelType):
+    """State folded from one tag's events, on demand, to decide a command.
+
+    Every field has a default: that is the state before the first event. Handlers read it, only `evolve` changes it.
+    """
+
+    __side__: ClassVar[str] = "write"
+    if TYPE_CHECKING:
+        __dir__: ClassVar[None]  # type: ignore[assignment]  # see twofold.wall
+
+
+class ReadModel(msgspec.Struct, metaclass=ReadModelType):
+    """State folded from all events into a table, ahead of time, to answer queries. One instance is one row.
+
+    Fields other than the key have defaults: that is the row before its first event. Which row an event belongs to
+    is told by its fields of the key's names, or, where a read model defines it, by a static method
+
+        @staticmethod
+        def keys(event: StepCompleted) -> Iterable[date]: ...
+
+    which returns the key values (tuples where the key has several fields) of all rows that the event touches; it
+    may take a second parameter `meta: Metadata`, as `evolve` may.
+    """
+
+    __side__: ClassVar[str] = "read"
+
+
+class Fold(msgspec.Struct, frozen=True):
+    """What a model's `evolve` takes: these event classes, and whether it wants the metadata too."""
+
+    events: tuple[type[Event], ...]
+    takes_metadata: bool
+
+
+def where_is(thing: Callable[..., Any] | type) -> str:
+    """Return `file:line` of a function or class, as far as Python knows it."""
+    code = getattr(inspect.unwrap(thing), "__code__", None)
+    if code is not None:
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    try:
+        return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
+    except (OSError, TypeError):
+        return thing.__module__
+
+
+def hints_of(function: Callable[..., Any], names: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a function's annotations, resolved; `names` are looked in besides its module.
+
+    Raises:
+        DeclarationError: a name in an annotation is not known.
+    """
+    try:
+        return get_type_hints(function, localns=names, include_extras=True)
+    except NameError as error:
+        raise DeclarationError(
+            what=f"an annotation of {function.__qualname__} cannot be resolved: {error}",
+            where=where_is(function),
+            mend="import the name, or define it before the function",
+        ) from error
+
+
+def members_of(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the annotation alone."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(part for member in get_args(annotation) for part in members_of(member))
+    return (annotation,)
+
+
+def is_event(annotation: Any) -> bool:
+    """Tell whether an annotation is an event class of the application."""
+    return isinstance(annotation, type) and issubclass(annotation, Event) and annotation is not Event
+
+
+@cache
+def fold_of(model: type[msgspec.Struct]) -> Fold:
+    """Return what a model's `evolve` takes.
+
+    Raises:
+        DeclarationError: there is no `evolve`, or its annotation is not an event or a union of events.
+    """
+    evolve = getattr(model, "evolve", None)
+    if evolve is None:
+        raise DeclarationError(
+            what=f"{model.__name__} has no evolve method",
+            where=where_is(model),
+            mend="define `def evolve(self, event: SomethingHappened) -> None:`",
+        )
+    return _fold_of_function(evolve, f"{model.__name__}.evolve", skip=1)
+
+
+def _fold_of_function(function: Callable[..., Any], label: str, *, skip: int) -> Fold:
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    hints = hints_of(function, vars(sys.modules.get(function.__module__, types.ModuleType(""))))
+    if not 1 <= len(parameters) <= 2:
+        raise DeclarationError(
+            what=f"{label} takes {len(parameters)} parameters",
+            where=where_is(function),
+            mend="let it take the event and, if wanted, a second parameter `meta: Metadata`",
+        )
+    taken = hints.get(parameters[0].name)
+    events = members_of(taken)
+    if taken is None or not all(is_event(event) for event in events):
+        shown = "nothing" if taken is None else getattr(taken, "__name__", taken)
+        raise DeclarationError(
+            what=f"{label} must say which events it takes; its annotation is {shown}",
+            where=where_is(function),
+            mend="annotate the parameter with an event or a union of events: `event: Opened | Closed`",
+        )
+    if len(parameters) == 2 and hints.get(parameters[1].name) is not Metadata:
+        raise DeclarationError(
+            what=f"the second parameter of {label} must be Metadata",
+            where=where_is(function),
+            mend="annotate it: `meta: Metadata`, or leave it out",
+        )
+    return Fold(tuple(dict.fromkeys(events)), len(parameters) == 2)
+
+
+def check_write_model(model: type[WriteModel]) -> None:
+    """Refuse a write model that cannot be folded.
+
+    Raises:
+        DeclarationError: no tag, an unknown tag, a field without a default, or a wrong `evolve`.
+    """
+    fold = fold_of(model)
+    if not model.model_tag:
+        raise DeclarationError(
+            what=f"write model {model.__name__} does not say which tag it is folded from",
+            where=where_is(model),
+            mend=f'declare it with the tag: `class {model.__name__}(WriteModel, tag="…")`',
+        )
+    for event in fold.events:
+        kinds = [field.kind for field in tagged_fields(event)]
+        if model.model_tag not in kinds:
+            raise DeclarationError(
+                what=f"{model.__name__} is folded from tag {model.model_tag!r}, which {event.__name__} does not "
+                f"carry (it carries: {', '.join(kinds) or 'none'})",
+                where=where_is(model),
+                mend=f'tag a field of {event.__name__}: `Annotated[UUID, Tag("{model.model_tag}")]`, or correct the tag',
+            )
+    _refuse_bare_fields(model, keys=())
+
+
+def check_read_model(model: type[ReadModel]) -> None:
+    """Refuse a read model that cannot be kept in a table.
+
+    Raises:
+        DeclarationError: no key, a key that is no field, a field without a default, a wrong `evolve` or `keys`,
+            or an event that lacks the key where there is no `keys`.
+    """
+    fold = fold_of(model)
+    fields = model.__struct_fields__
+    if not model.model_key:
+        raise DeclarationError(
+            what=f"read model {model.__name__} does not say which field is its key",
+            where=where_is(model),
+            mend=f'declare it with the key: `class {model.__name__}(ReadModel, key="…")`',
+        )
+    for name in model.model_key:
+        if name not in fields:
+            raise DeclarationError(
+                what=f"the key {name!r} of read model {model.__name__} is no field of it (fields: {', '.join(fields)})",
+                where=where_is(model),
+                mend="name a field as the key, or add that field",
+            )
+    _refuse_bare_fields(model, keys=model.model_key)
+    keys = getattr(model, "keys", None)
+    if keys is not None:
+        missing = set(fold.events) - set(_fold_of_function(keys, f"{model.__name__}.keys", skip=0).events)
+        if missing:
+            raise DeclarationError(
+                what=f"{model.__name__}.keys does not take {', '.join(sorted(e.__name__ for e in missing))}, "
+                "which evolve takes",
+                where=where_is(keys),
+                mend="let both take the same events, and make keys a @staticmethod",
+            )
+        return
+    for event in fold.events:
+        lacking = [name for name in model.model_key if name not in event.__struct_fields__]
+        if lacking:
+            raise DeclarationError(
+                what=f"{event.__name__} has no field {lacking[0]!r}, so it cannot tell which row of "
+                f"{model.__name__} it belongs to",
+                where=where_is(model),
+                mend=f"add the field to {event.__name__}, or define a static method `keys(event)` on {model.__name__}",
+            )
+
+
+def _refuse_bare_fields(model: type[msgspec.Struct], *, keys: tuple[str, ...]) -> None:
+    try:
+        fields = msgspec.structs.fields(model)
+    except NameError as error:
+        raise DeclarationError(
+            what=f"an annotation of {model.__name__} cannot be resolved: {error}",
+            where=where_is(model),
+            mend="define the name at the top of the module, before it is used",
+        ) from error
+    for field in fields:
+        if field.required and field.name not in keys:
+            raise DeclarationError(
+                what=f"{model.__name__}.{field.name} has no default, so there is no state before the first event",
+                where=where_is(model),
+                mend=f"give it one: `{field.name}: … = …`",
+            )
+
+
+def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Iterable[tuple[Any, ...]]]:
+    """Return the function that tells which rows of a read model an event touches, as tuples of key values."""
+    keys: Callable[..., Iterable[Any]] | None = getattr(model, "keys", None)
+    names = model.model_key
+    if keys is None:
+        if len(names) == 1:
+            only = names[0]
+            return lambda event, meta: ((getattr(event, only),),)
+        return lambda event, meta: (tuple(getattr(event, name) for name in names),)
+    of_event = keys
+    takes_metadata = _fold_of_function(keys, f"{model.__name__}.keys", skip=0).takes_metadata
+
+    def found(event: Any, meta: Metadata | None) -> Iterable[tuple[Any, ...]]:
+        for key in of_event(event, meta) if takes_metadata else of_event(event):
+            yield key if isinstance(key, tuple) else (key,)
+
+    return found
+
+
+def wants_metadata(model: type[ReadModel]) -> bool:
+    """Tell whether a read model's `evolve` or `keys` takes the metadata."""
+    keys = getattr(model, "keys", None)
+    return fold_of(model).takes_metadata or (
+        keys is not None and _fold_of_function(keys, f"{model.__name__}.keys", skip=0).takes_metadata
+    )

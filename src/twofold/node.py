@@ -1,0 +1,330 @@
+"""Node: an App that runs. The only place that picks storage engines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from twofold import clock, wire
+from twofold.context import ANONYMOUS, Context, Principal, Receipt
+from twofold.engines.memory import MemoryHistory, MemoryViews
+from twofold.engines.sqlite import SqliteHistory, SqliteViews
+from twofold.errors import InvalidAddress, NodeClosed, RoleMissing, UnknownMessage
+from twofold.history.boundary import Criterion, Selection
+from twofold.history.record import Position, Recorded, Submission
+from twofold.history.store import History
+from twofold.message import Command, Query
+from twofold.read.freshness import Freshness
+from twofold.read.projector import Projector
+from twofold.read.store import ViewStore
+from twofold.read.view import View
+from twofold.write.decide import Decider
+
+if TYPE_CHECKING:
+    from twofold.app import App
+
+Role: TypeAlias = Literal["write", "read", "project"]
+ROLES: tuple[Role, ...] = ("write", "read", "project")
+A = TypeVar("A")
+
+Asker: TypeAlias = Callable[[Any, Context], Any]
+
+
+class ModelStatus(msgspec.Struct, frozen=True):
+    """How a read model stands.
+
+    `lag` counts the events between its checkpoint and the head; `live` is False while it is being built; `parked`
+    counts keys whose events could not be applied; `problem` says why its projection does not go on, if it does not.
+    """
+
+    name: str
+    table: str
+    rows: int
+    checkpoint: Position
+    head: Position
+    lag: int
+    live: bool
+    parked: int
+    problem: str | None = None
+
+
+class Node:
+    """A running application: it takes commands, projects events, and answers queries.
+
+    Made by `app.open(url)`; used as an async context manager. Commands and queries may be sent from any number of
+    tasks of the event loop that it was entered on.
+
+    Args and raises: see `App.open`.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        url: str,
+        *,
+        views: str | None = None,
+        roles: Collection[Role] = ROLES,
+        provide: Collection[Any] = (),
+    ) -> None:
+        self.app = app
+        self.roles = frozenset(roles)
+        if not self.roles or not self.roles <= set(ROLES):
+            raise InvalidAddress(address=url, problem=f"roles are some of {', '.join(ROLES)}, found {sorted(roles)}")
+        self._open_history = _history_at(url)
+        self._open_views = _views_at(views or url)
+        self._provided = {type(each): each for each in provide}
+        self._now: Callable[[], datetime] = clock.now
+        self._history: History | None = None
+        self._views: ViewStore | None = None
+        self._decider: Decider | None = None
+        self._freshness: Freshness | None = None
+        self._projectors: list[Projector] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._askers: dict[type[Query[Any]], tuple[Asker, list[Any]]] = {}
+        # Wiring is checked here, before any file is touched.
+        for handler in app.commands.values():
+            handler.bind(self._provided)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        await self.close()
+
+    @property
+    def history(self) -> History:
+        """The history; reading it directly is for tools.
+
+        Raises:
+            NodeClosed: the node is not open.
+        """
+        if self._history is None:
+            raise NodeClosed()
+        return self._history
+
+    async def send(
+        self,
+        command: Command,
+        *,
+        command_id: UUID | None = None,
+        principal: Principal = ANONYMOUS,
+        correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
+    ) -> Receipt:
+        """Decide a command; return when its events are durable.
+
+        Args:
+            command: what is intended.
+            command_id: the sender's own id. A repeat under the same id has one effect and gets the first receipt.
+            principal: who sends it; stored with the events.
+            correlation_id: what the command belongs to; its own id if left out.
+            causation_id: what caused it; its own id if left out.
+
+        Raises:
+            InvalidMessage, UnknownMessage: nothing was decided.
+            Rejected: the handler decided against it.
+            CommandIdReused: the id was used for another command.
+            Contended, Overloaded, HandlerFailed, StoreError: nothing was stored, but for OutcomeUnknown.
+        """
+        decider = self._decider
+        if decider is None:
+            raise self._not_running("write")
+        if type(command) not in self.app.commands:
+            raise self.unknown("command", type(command).__name__)
+        submission = Submission(
+            command_id=command_id or clock.new_uuid(),
+            type=type(command).message_name,
+            payload=wire.checked(command),
+            principal=principal.name,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+        )
+        context = Context(
+            now=self._now(),
+            principal=principal,
+            command_id=submission.command_id,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+        )
+        return await decider.decide(command, submission, context, may_repeat=command_id is not None)
+
+    async def ask(
+        self,
+        query: Query[A],
+        *,
+        after: Receipt | Position | None = None,
+        timeout: float = 5.0,
+        principal: Principal = ANONYMOUS,
+    ) -> A:
+        """Answer a query from the read models.
+
+        Args:
+            query: the question.
+            after: a receipt or a position; the answer then rests on everything up to it.
+            timeout: how many seconds to wait for that.
+            principal: who asks.
+
+        Raises:
+            InvalidMessage, UnknownMessage: nothing was asked.
+            NotFresh: a read model did not get that far in time, or is still being built.
+            Exception: what the handler raised.
+        """
+        freshness = self._freshness
+        if freshness is None:
+            raise self._not_running("read")
+        if type(query) not in self._askers:
+            raise self.unknown("query", type(query).__name__)
+        wire.checked(query)
+        asker, tables = self._askers[type(query)]
+        position = after.position if isinstance(after, Receipt) else after or 0
+        if not freshness.has(tables, position):
+            await freshness.wait(tables, position, timeout)
+        answer: A = await asker(query, Context(now=self._now(), principal=principal))
+        return answer
+
+    async def events(
+        self,
+        *,
+        types: Iterable[str] = (),
+        tags: Iterable[str] = (),
+        after: Position = 0,
+        until: Position | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[Recorded]:
+        """Yield recorded events of any of the types that carry all of the tags, in order."""
+        selection = Selection((Criterion(tuple(types), tuple(tags)),))
+        async for batch in self.history.read(selection, after=after, until=until, limit=limit):
+            for recorded in batch:
+                yield recorded
+
+    async def models(self) -> list[ModelStatus]:
+        """Return how each read model stands, by name."""
+        if self._views is None:
+            raise self._not_running("read")
+        head = await self.history.head()
+        problems = {projector.table.name: projector.problem for projector in self._projectors}
+        found: list[ModelStatus] = []
+        for table in sorted(self.app.tables.values(), key=lambda table: table.name):
+            status = await self._views.status(table)
+            found.append(
+                ModelStatus(
+                    name=table.name,
+                    table=table.versioned_name,
+                    rows=status.rows,
+                    checkpoint=status.checkpoint,
+                    head=head,
+                    lag=max(0, head - status.checkpoint),
+                    live=status.live,
+                    parked=status.parked,
+                    problem=problems.get(table.name),
+                )
+            )
+        return found
+
+    async def caught_up(self, *, after: Receipt | Position | None = None, timeout: float = 60.0) -> Position:
+        """Return when every read model has reached a position (the head, if none is given), and which.
+
+        Raises:
+            NotFresh: one has not within `timeout` seconds.
+        """
+        if self._freshness is None:
+            raise self._not_running("read")
+        position = after.position if isinstance(after, Receipt) else after
+        wanted = await self.history.head() if position is None else position
+        await self._freshness.wait(list(self.app.tables.values()), wanted, timeout)
+        return wanted
+
+    async def close(self) -> None:
+        """Take no more commands, make durable what waits, stop projecting, release the files. May be called twice."""
+        decider, self._decider, self._freshness = self._decider, None, None
+        if decider is not None:
+            await decider.stop()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks.clear()
+        views, self._views = self._views, None
+        history, self._history = self._history, None
+        if views is not None:
+            await views.close()
+        if history is not None:
+            await history.close()
+
+    def unknown(self, kind: Literal["command", "query"], name: str) -> UnknownMessage:
+        """Return the error that there is no such message."""
+        known = self.app.commands if kind == "command" else self.app.queries
+        names = ", ".join(sorted(message.message_name for message in known)) or "none"
+        return UnknownMessage(kind=kind, name=name, known=names)
+
+    async def _start(self) -> None:
+        history = self._history = self._open_history()
+        if "write" in self.roles:
+            decider = Decider(self.app.commands, self._provided, history, self.app.codec, clock.new_id)
+            await decider.start()
+            self._decider = decider
+        if self.roles & {"read", "project"}:
+            views = self._views = self._open_views()
+            freshness = Freshness(views, polls="project" not in self.roles)
+            if "project" in self.roles:
+                await self._start_projecting(history, views, freshness)
+            given = {model: View(views, table) for model, table in self.app.tables.items()}
+            for query, handler in self.app.queries.items():
+                tables = [self.app.tables[wanted.model] for wanted in handler.views]
+                self._askers[query] = (handler.bind(self._provided, given), tables)
+            if "read" in self.roles:
+                self._freshness = freshness
+
+    async def _start_projecting(self, history: History, views: ViewStore, freshness: Freshness) -> None:
+        for table in self.app.tables.values():
+            projector = Projector(table, history, views, self.app.codec, freshness)
+            await projector.prepare()
+            self._projectors.append(projector)
+        for projector in self._projectors:
+            name = f"twofold-project-{projector.table.live_name}"
+            self._tasks.append(asyncio.create_task(projector.run(), name=name))
+
+    def _not_running(self, role: Role) -> NodeClosed | RoleMissing:
+        if self._history is None or role in self.roles:
+            return NodeClosed()
+        return RoleMissing(role=role, roles=", ".join(sorted(self.roles)))
+
+
+def _history_at(url: str) -> Callable[[], History]:
+    if url == "memory:":
+        return MemoryHistory
+    folder = _sqlite_folder(url)
+    return lambda: SqliteHistory(folder)
+
+
+def _views_at(url: str) -> Callable[[], ViewStore]:
+    if url == "memory:":
+        return MemoryViews
+    folder = _sqlite_folder(url)
+    return lambda: SqliteViews(folder)
+
+
+def _sqlite_folder(url: str) -> Path:
+    prefix = "sqlite:///"
+    if not url.startswith(prefix) or len(url) == len(prefix):
+        shown = url.partition("@")[2] or url
+        raise InvalidAddress(
+            address=shown,
+            problem=f"expected sqlite:///FOLDER (a relative path; sqlite:////FOLDER for an absolute one) or memory:, "
+            f"found {'a SQLite URL without a folder' if url.startswith('sqlite:') else 'another scheme'}",
+        )
+    return Path(os.path.expanduser(url.removeprefix(prefix)))

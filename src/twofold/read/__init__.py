@@ -1,0 +1,1 @@
+"""The query side: events are projected into read models ahead of time, queries are answered from them."""

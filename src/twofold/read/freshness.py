@@ -1,0 +1,72 @@
+"""Waiting until read models have reached a position."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from twofold.errors import NotFresh
+from twofold.history.record import Position
+from twofold.history.signal import Signal
+from twofold.read.store import ViewStore
+from twofold.read.table import Table
+
+_POLL = 0.005
+
+
+class Freshness:
+    """Knows how far each read model has come, and wakes who waits for it.
+
+    Args:
+        store: where the read models are.
+        polls: True where another process projects them; then the store is asked every 5 ms while someone waits.
+    """
+
+    def __init__(self, store: ViewStore, *, polls: bool) -> None:
+        self._store = store
+        self._polls = polls
+        self._reached: dict[str, Position] = {}
+        self._moved = Signal()
+
+    def moved(self, table: Table[Any], position: Position) -> None:
+        """Note that queries of a live read model now see everything up to a position."""
+        self._reached[table.versioned_name] = position
+        self._moved.notify()
+
+    def reached(self, table: Table[Any]) -> Position | None:
+        """Return how far a read model is known to have come; None while it is being built."""
+        return self._reached.get(table.versioned_name)
+
+    def has(self, tables: Sequence[Table[Any]], position: Position) -> bool:
+        """Tell whether all of the read models are known to have reached a position."""
+        reached = self._reached
+        return all(reached.get(table.versioned_name, -1) >= position for table in tables)
+
+    async def wait(self, tables: Sequence[Table[Any]], position: Position, timeout: float) -> None:
+        """Return as soon as all of the read models have reached a position.
+
+        Raises:
+            NotFresh: they have not within `timeout` seconds.
+        """
+        if self.has(tables, position):
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                while not self.has(tables, position):
+                    if self._polls:
+                        await self._look(tables)
+                    else:
+                        await self._moved.wait()
+        except TimeoutError as error:
+            late = next((table for table in tables if not self.has([table], position)), tables[0])
+            raise NotFresh(
+                model=late.name, wanted=position, reached=self.reached(late) or 0, timeout=timeout
+            ) from error
+
+    async def _look(self, tables: Sequence[Table[Any]]) -> None:
+        for table in tables:
+            checkpoint = await self._store.checkpoint(table)
+            if checkpoint is not None:
+                self._reached[table.versioned_name] = checkpoint
+        await self._moved.wait(_POLL)

@@ -1,0 +1,125 @@
+"""The protocol of a view store: what an engine must do to keep read models.
+
+Its contract suite is in `twofold.testing.contracts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from twofold.history.record import Position
+from twofold.read.table import Key, Row, Table
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """An event that a row could not take, or one that came after it for the same row. `error` is empty for those."""
+
+    key: str
+    position: Position
+    error: str = ""
+
+
+class Advance(msgspec.Struct, frozen=True):
+    """One batch of a projection: the rows it changed and how far it came. It is stored whole or not at all (R1).
+
+    Args:
+        expected: the checkpoint that the batch began from; if it is another by now, nothing is stored (R2).
+        reached: the new checkpoint.
+        rows: whole rows, to be inserted or to replace what has their key.
+        parked: events to remember as not applied.
+        live: True to make this version the one that the live name shows.
+    """
+
+    expected: Position
+    reached: Position
+    rows: Sequence[Row] = ()
+    parked: Sequence[Parked] = ()
+    live: bool = False
+
+
+class TableStatus(msgspec.Struct, frozen=True):
+    """How a read model's table stands: its checkpoint, whether the live name shows it, its rows, its parked keys."""
+
+    checkpoint: Position
+    live: bool
+    rows: int
+    parked: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """What a search asks a store for; every name is a column of the table, every value is as the database holds it.
+
+    Args:
+        equals: column and value pairs, all of which must hold; a None value asks for NULL.
+        order: column and "descending?" pairs; the key's columns end it, so that the order is total.
+        after: the row's values of `order` after which the page begins; None for the first page.
+        limit: how many rows at most.
+    """
+
+    equals: tuple[tuple[str, Any], ...] = ()
+    order: tuple[tuple[str, bool], ...] = ()
+    after: tuple[Any, ...] | None = None
+    limit: int | None = None
+
+
+class ViewStore(Protocol):
+    """Tables of rows with a checkpoint each. Reading is done on connections that cannot write (R6).
+
+    Raises (any method): the `StoreError`s.
+    """
+
+    async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
+        """Make the table of this definition where there is none, and return its checkpoint.
+
+        Raises:
+            HistoryMismatch: the table was filled from another history.
+        """
+        ...
+
+    async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
+        """Return the rows that have these keys, by key."""
+        ...
+
+    async def parked_keys(self, table: Table[Any]) -> Mapping[str, Position]:
+        """Return the parked keys with the position of the first event of each that was not applied."""
+        ...
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        """Store a batch in one transaction; False, and nothing stored, if the checkpoint is not the expected one."""
+        ...
+
+    async def checkpoint(self, table: Table[Any]) -> Position | None:
+        """Return the table's checkpoint while the live name shows it, else None."""
+        ...
+
+    async def status(self, table: Table[Any]) -> TableStatus:
+        """Return how the table stands."""
+        ...
+
+    async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
+        """Return the rows that have these keys, in any order."""
+        ...
+
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        """Return a page of rows."""
+        ...
+
+    async def count(self, table: Table[Any], page: Page) -> int:
+        """Count the rows that a page without limit would have."""
+        ...
+
+    async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        """Return the rows that the rest of a SELECT statement selects (`where updates > :least order by name`).
+
+        Raises:
+            InvalidFilter: the text is refused by the database, or this engine knows no SQL.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release files and threads. May be called twice."""
+        ...

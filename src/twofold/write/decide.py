@@ -1,0 +1,174 @@
+"""The command loop, once and for all: load, decide, append, and again where another process was first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from twofold.context import Context, Receipt
+from twofold.errors import CommandIdReused, Contended, HandlerFailed, InvalidMessage, Overloaded, Rejected, StoreError
+from twofold.history.boundary import Condition
+from twofold.history.codec import Codec
+from twofold.history.record import Submission
+from twofold.history.store import Appended, Decision, Duplicate, History, Rejection
+from twofold.message import Command, Event
+from twofold.model import WriteModel
+from twofold.write.cache import Cache
+from twofold.write.group import GroupCommit, Pending
+from twofold.write.handler import Boundary, CommandHandler, selection_of
+from twofold.write.load import Loader
+
+_ATTEMPTS = 100
+_TOLD_AS_THEY_ARE = (Rejected, StoreError, Overloaded)
+_log = logging.getLogger("twofold.write")
+
+
+class Decider:
+    """Decides every command of a node.
+
+    Args:
+        handlers: the application's command handlers, by command class.
+        provided: dependencies by type.
+        history: where decisions go.
+        codec: the application's events.
+        new_id: gives 16 bytes that nobody else has.
+        cache_limit: how many folded write models are kept.
+
+    Raises:
+        DeclarationError: a handler asks for a dependency that was not provided.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[type[Command], CommandHandler],
+        provided: Mapping[type, Any],
+        history: History,
+        codec: Codec,
+        new_id: Callable[[], bytes],
+        cache_limit: int = 10_000,
+    ) -> None:
+        self._handlers = {
+            command: (handler, handler.bind(provided), handler.signature.is_async)
+            for command, handler in handlers.items()
+        }
+        self._history = history
+        self._codec = codec
+        self._new_id = new_id
+        self._cache = Cache(cache_limit)
+        self._group = GroupCommit(history, codec, self._cache)
+        self._loader = Loader(history, codec, self._cache, self._group)
+        self._running: dict[tuple[str, str, UUID], asyncio.Event] = {}
+
+    async def start(self) -> None:
+        """Begin to take commands."""
+        await self._group.start()
+
+    async def stop(self) -> None:
+        """Make durable what waits, and end."""
+        await self._group.stop()
+
+    async def decide(self, command: Command, submission: Submission, context: Context, *, may_repeat: bool) -> Receipt:
+        """Decide a command and return when its events are durable.
+
+        Args:
+            command: checked already.
+            submission: the command as the ledger keeps it.
+            context: for handlers that ask for it.
+            may_repeat: whether the command id came from outside, so that the command may come twice at once.
+
+        Raises:
+            Rejected: the handler decided against it.
+            CommandIdReused: the id was used for another command.
+            Contended: other processes were first at every attempt.
+            HandlerFailed: the handler, or a model's `evolve`, raised what it should not.
+            Overloaded, StoreError: it could not be stored.
+        """
+        if not may_repeat:
+            return await self._decide(command, submission, context)
+        scope = submission.scope
+        while scope in self._running:
+            await self._running[scope].wait()
+        done = self._running[scope] = asyncio.Event()
+        try:
+            return await self._decide(command, submission, context)
+        finally:
+            del self._running[scope]
+            done.set()
+
+    async def _decide(self, command: Command, submission: Submission, context: Context) -> Receipt:
+        handler = self._handlers[type(command)][0]
+        boundaries = handler.boundaries(command)
+        for attempt in range(_ATTEMPTS):
+            try:
+                pending, rejected = await self._attempt(command, submission, context, boundaries)
+            except HandlerFailed:
+                # A repeat of a command that was accepted may meet a state that its handler never expected.
+                position = await self._history.find(submission.scope)
+                if position is None:
+                    raise
+                return Receipt(submission.command_id, position, repeated=True)
+            if pending is not None:
+                outcome = await pending.outcome
+                match outcome:
+                    case Appended(last=last):
+                        if rejected is not None:
+                            raise rejected
+                        return Receipt(submission.command_id, last)
+                    case Duplicate(position=position, same=same):
+                        if not same:
+                            raise CommandIdReused(command_id=submission.command_id, position=position)
+                        return Receipt(submission.command_id, position, repeated=True)
+            await asyncio.sleep(random.random() * min(0.0005 * attempt, 0.05))
+        raise Contended(command=submission.type, attempts=_ATTEMPTS)
+
+    async def _attempt(
+        self, command: Command, submission: Submission, context: Context, boundaries: Sequence[Boundary]
+    ) -> tuple[Pending | None, Rejected | None]:
+        """Decide once; returns no pending decision where the models changed while an async handler waited."""
+        handler, call, is_async = self._handlers[type(command)]
+        with self._guarded(handler.signature.name):
+            entries = await self._loader.load(boundaries)
+        models: list[WriteModel] = [entry.model for entry in entries]
+        revisions = [entry.revision for entry in entries]
+        events: tuple[Event, ...] = ()
+        rejected: Rejected | None = None
+        with self._guarded(handler.signature.name):
+            try:
+                if is_async:
+                    events = handler.returned(await call(command, copy.deepcopy(models), context))
+                else:
+                    events = handler.returned(call(command, models, context))
+            except Rejected as error:
+                rejected = error
+            if is_async and any(
+                self._cache.get(entry.boundary) is not entry or entry.revision != revision or entry.behind
+                for entry, revision in zip(entries, revisions, strict=True)
+            ):
+                return None, None
+            decision = Decision(
+                submission=submission,
+                condition=Condition(selection_of(boundaries)),
+                events=tuple(self._codec.propose(event, self._new_id()) for event in events),
+                rejection=None if rejected is None else Rejection(rejected.code, rejected.reason),
+            )
+            return self._group.add(decision, events), rejected
+
+    @contextlib.contextmanager
+    def _guarded(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except _TOLD_AS_THEY_ARE:
+            raise
+        except Exception as error:
+            incident = str(UUID(bytes=self._new_id()))
+            what = "it returned an event that is not valid: " if isinstance(error, InvalidMessage) else ""
+            _log.error("command handler %s failed, incident %s", name, incident, exc_info=error)
+            raise HandlerFailed(
+                handler=name, problem=f"{what}{type(error).__name__}: {error}", incident=incident
+            ) from error

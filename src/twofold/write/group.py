@@ -1,0 +1,254 @@
+"""Group commit with speculation: decisions are folded into the cache at once and made durable together.
+
+Decisions wait in the order in which they were made. Whatever waits when the disk is ready is appended in one
+transaction; meanwhile others are decided on the folded state and wait in their turn. Nobody is answered before the
+append. Only another process can make an append conflict: then whatever rests on what did not happen, or on what
+is not the latest any more, is decided again, and nothing else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from twofold.errors import Overloaded, StoreError, TwofoldError
+from twofold.history.boundary import EVERYTHING, Condition, Selection
+from twofold.history.codec import Codec
+from twofold.history.record import Position, Proposed, Recorded
+from twofold.history.signal import Signal
+from twofold.history.store import Appended, Conflict, Decision, History, Outcome
+from twofold.message import Event
+from twofold.write.cache import Cache
+
+_BATCH = 1000
+_GAP = 10_000
+
+
+class Pending:
+    """A decision that waits to be durable. Its `outcome` is None where it must be decided again."""
+
+    __slots__ = ("decision", "events", "outcome")
+
+    def __init__(self, decision: Decision, events: Sequence[Event]) -> None:
+        self.decision = decision
+        self.events = events
+        self.outcome: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+
+    def answer(self, outcome: Outcome | None) -> None:
+        """Tell the sender, unless it has gone."""
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def fail(self, error: Exception) -> None:
+        """Tell the sender that the append failed, unless it has gone."""
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
+
+
+class Changes:
+    """What is not as it was: types of events by tag, and events without any tag by type."""
+
+    def __init__(self) -> None:
+        self._types: defaultdict[str, set[str]] = defaultdict(set)
+
+    def add(self, type_: str, tags: Sequence[str]) -> None:
+        """Note an event that came unseen, or that was seen and did not come."""
+        for tag in tags:
+            self._types[tag].add(type_)
+
+    def touch(self, selection: Selection) -> bool:
+        """Tell whether what was noted may belong to a selection; never says no wrongly."""
+        for criterion in selection.criteria:
+            for tag in criterion.tags[:1]:
+                types = self._types.get(tag)
+                if types and (not criterion.types or not types.isdisjoint(criterion.types)):
+                    return True
+        return False
+
+
+class GroupCommit:
+    """The one queue of a node through which every decision goes to the history.
+
+    Args:
+        history: where decisions are appended.
+        codec: decodes other processes' events for the cache.
+        cache: the folded models; all stand at `position`, plus what is pending.
+        limit: how many decisions may wait before new ones are refused.
+    """
+
+    def __init__(self, history: History, codec: Codec, cache: Cache, limit: int = 10_000) -> None:
+        self._history = history
+        self._codec = codec
+        self._cache = cache
+        self._limit = limit
+        self._waiting: list[Pending] = []
+        self._flying: list[Pending] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.settled = Signal()
+        self.position: Position = 0
+
+    async def start(self) -> None:
+        """Begin at the head of the history."""
+        self.position = await self._history.head()
+        self._task = asyncio.create_task(self._run(), name="twofold-group-commit")
+
+    async def stop(self) -> None:
+        """Wait until all that waits is durable, and end."""
+        while self._waiting or self._flying:
+            await self.settled.wait(0.05)
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def add(self, decision: Decision, events: Sequence[Event]) -> Pending:
+        """Fold a decision's events into the cache and let it wait for its commit.
+
+        The caller has not awaited anything since it loaded the models.
+
+        Raises:
+            Overloaded: too many wait already.
+            Exception: what an `evolve` raised; the decision does not wait, the models it touched are dropped.
+        """
+        if len(self._waiting) >= self._limit:
+            raise Overloaded(waiting=len(self._waiting), limit=self._limit)
+        try:
+            for proposed, event in zip(decision.events, events, strict=True):
+                self._fold(proposed, event)
+        except Exception:
+            self._forget(decision.events)
+            raise
+        pending = Pending(decision, events)
+        self._waiting.append(pending)
+        self._wake.set()
+        return pending
+
+    def pending(self) -> Iterator[Pending]:
+        """Yield the decisions that are not durable yet, in their order."""
+        yield from self._flying
+        yield from self._waiting
+
+    def _fold(self, proposed: Proposed, event: Event) -> None:
+        for entry in self._cache.touched(proposed.type, proposed.tags):
+            if not entry.takes_metadata:
+                entry.fold(event)
+            elif not entry.behind:
+                entry.behind, entry.position = True, self.position
+
+    def _forget(self, events: Sequence[Proposed]) -> None:
+        for event in events:
+            for entry in self._cache.touched(event.type, event.tags):
+                self._cache.drop(entry)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+                try:
+                    outcomes = await self._history.append(self._conditioned())
+                except Exception as error:  # noqa: BLE001 - whatever it is, senders must hear of it
+                    self._fail(error)
+                else:
+                    self._settle(outcomes, await self._unseen(outcomes))
+                self.settled.notify()
+
+    def _conditioned(self) -> list[Decision]:
+        # All that waited was made or kept valid at this position, each having seen those before it.
+        return [
+            msgspec.structs.replace(
+                pending.decision,
+                condition=Condition(pending.decision.condition.selection, self.position, seen),
+            )
+            for seen, pending in enumerate(self._flying)
+        ]
+
+    async def _unseen(self, outcomes: Sequence[Outcome]) -> list[Recorded] | None:
+        """Return other processes' events since `position`, or None where they are too many, or cannot be read."""
+        head = self._head_before(outcomes)
+        if head - self.position > _GAP:
+            return None
+        found: list[Recorded] = []
+        try:
+            if head > self.position:
+                async for batch in self._history.read(EVERYTHING, after=self.position, until=head):
+                    found.extend(batch)
+        except StoreError:
+            return None
+        return found
+
+    def _head_before(self, outcomes: Sequence[Outcome]) -> Position:
+        for pending, outcome in zip(self._flying, outcomes, strict=True):
+            match outcome:
+                case Appended(first=first, last=last):
+                    return first - 1 if pending.decision.events else last
+                case Conflict(head=head):
+                    return head
+        return self.position
+
+    def _settle(self, outcomes: Sequence[Outcome], foreign: list[Recorded] | None) -> None:
+        changes = Changes()
+        if foreign is None:
+            self._cache.clear()
+        else:
+            self._take_in(foreign, changes)
+        reached = max(self.position, self._head_before(outcomes))
+        answered = self._flying
+        for pending, outcome in zip(answered, outcomes, strict=True):
+            if isinstance(outcome, Appended):
+                reached = max(reached, outcome.last)
+            else:
+                self._undo(pending, changes)
+        self.position = reached
+        self._flying = []
+        self._sift(changes, all_of_them=foreign is None)
+        for pending, outcome in zip(answered, outcomes, strict=True):
+            pending.answer(outcome)
+
+    def _take_in(self, foreign: Sequence[Recorded], changes: Changes) -> None:
+        own = {tag for pending in self.pending() for event in pending.decision.events for tag in event.tags}
+        for recorded in foreign:
+            tags = recorded.tags
+            changes.add(recorded.type, tags)
+            for entry in self._cache.touched(recorded.type, tags):
+                if entry.behind:
+                    continue
+                if entry.boundary.tag in own:
+                    self._cache.drop(entry)
+                    continue
+                try:
+                    entry.fold(self._codec.decode(recorded), recorded.metadata if entry.takes_metadata else None)
+                except Exception:  # noqa: BLE001 - whoever loads the model next is told what is wrong
+                    self._cache.drop(entry)
+
+    def _undo(self, pending: Pending, changes: Changes) -> None:
+        self._forget(pending.decision.events)
+        for event in pending.decision.events:
+            changes.add(event.type, event.tags)
+
+    def _sift(self, changes: Changes, *, all_of_them: bool) -> None:
+        """Send back to be decided again what rests on what has changed."""
+        kept: list[Pending] = []
+        for pending in self._waiting:
+            if all_of_them or changes.touch(pending.decision.condition.selection):
+                self._undo(pending, changes)
+                pending.answer(None)
+            else:
+                kept.append(pending)
+        self._waiting = kept
+
+    def _fail(self, error: Exception) -> None:
+        self._cache.clear()
+        failed, self._flying = self._flying, []
+        self._sift(Changes(), all_of_them=True)
+        for pending in failed:
+            if isinstance(error, TwofoldError):
+                pending.fail(type(error)(str(error), **error.facts))
+            else:
+                pending.fail(error)
