@@ -204,7 +204,7 @@ def check_write_model(model: type[WriteModel]) -> None:
                 what=f"{model.__name__} is folded from tag {model.model_tag!r}, which {event.__name__} does not "
                 f"carry (it carries: {', '.join(kinds) or 'none'})",
                 where=where_is(model),
-                mend=f'tag a field of {event.__name__}: `Annotated[UUID, Tag("{model.model_tag}")]`, or correct the tag',
+                mend=f'tag a field of {event.__name__}: `Annotated[UUID, Tag("{model.model_tag}")]`',
             )
     _refuse_bare_fields(model, keys=())
 
