@@ -151,6 +151,7 @@ class Node:
             principal=principal.name,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            is_first=command_id is None,
         )
         context = Context(
             now=self._now(),
@@ -159,7 +160,7 @@ class Node:
             correlation_id=correlation_id,
             causation_id=causation_id,
         )
-        return await decider.decide(command, submission, context, may_repeat=command_id is not None)
+        return await decider.decide(command, submission, context)
 
     async def ask(
         self,

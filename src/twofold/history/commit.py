@@ -43,7 +43,7 @@ def settle(
     reached = head
     for index, decision in enumerate(decisions):
         submission = decision.submission
-        before = accepted.get(submission.scope) or earlier(submission)
+        before = None if submission.is_first else accepted.get(submission.scope) or earlier(submission)
         if before is not None:
             same = before.type == submission.type and before.payload == submission.payload
             outcomes.append(Duplicate(before.position, same))
@@ -56,7 +56,7 @@ def settle(
         first = reached + 1 if decision.events else reached
         reached += len(decision.events)
         outcomes.append(Appended(first, reached))
-        if decision.rejection is None:
+        if decision.rejection is None and not submission.is_first:
             accepted[submission.scope] = Earlier(submission.type, submission.payload, reached)
     return outcomes
 

@@ -28,7 +28,10 @@ class Proposed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
-    """A command as the ledger keeps it: its identity, its exact payload, and who sent it for what reason."""
+    """A command as the ledger keeps it: its identity, its exact payload, and who sent it for what reason.
+
+    `is_first` tells that the id was made for this very command, so that nobody can have used it before.
+    """
 
     command_id: UUID
     type: str
@@ -37,6 +40,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     tenant: str = ""
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
+    is_first: bool = False
 
     @property
     def scope(self) -> tuple[str, str, UUID]:

@@ -73,14 +73,13 @@ class Decider:
         """Make durable what waits, and end."""
         await self._group.stop()
 
-    async def decide(self, command: Command, submission: Submission, context: Context, *, may_repeat: bool) -> Receipt:
+    async def decide(self, command: Command, submission: Submission, context: Context) -> Receipt:
         """Decide a command and return when its events are durable.
 
         Args:
             command: checked already.
             submission: the command as the ledger keeps it.
             context: for handlers that ask for it.
-            may_repeat: whether the command id came from outside, so that the command may come twice at once.
 
         Raises:
             Rejected: the handler decided against it.
@@ -89,7 +88,7 @@ class Decider:
             HandlerFailed: the handler, or a model's `evolve`, raised what it should not.
             Overloaded, StoreError: it could not be stored.
         """
-        if not may_repeat:
+        if submission.is_first:
             return await self._decide(command, submission, context)
         scope = submission.scope
         while scope in self._running:

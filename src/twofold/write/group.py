@@ -147,17 +147,32 @@ class GroupCommit:
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-                try:
-                    outcomes = await self._history.append(self._conditioned())
-                except Exception as error:  # noqa: BLE001 - whatever it is, senders must hear of it
-                    self._fail(error)
-                else:
-                    self._settle(outcomes, await self._unseen(outcomes))
-                self.settled.notify()
+            if not self._waiting:
+                self._wake.clear()
+                await self._wake.wait()
+            self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            answered = self._flying
+            try:
+                outcomes = await self._history.append(self._conditioned())
+            except Exception as error:  # noqa: BLE001 - whatever it is, senders must hear of it
+                self._fail(error)
+            else:
+                self._settle(outcomes, await self._unseen(outcomes))
+                await self._answer(list(zip(answered, outcomes, strict=True)))
+            self.settled.notify()
+
+    async def _answer(self, answers: Sequence[tuple[Pending, Outcome]]) -> None:
+        """Tell the senders; where few others wait, the second half only after the next commit can begin.
+
+        Senders who send again at once would else all decide first, then all wait for the disk: so one half decides
+        while the disk works for the other.
+        """
+        half = len(answers) if 2 * len(self._waiting) >= len(answers) else (len(answers) + 1) // 2
+        for pending, outcome in answers[:half]:
+            pending.answer(outcome)
+        if half < len(answers) or not self._waiting:
+            asyncio.get_running_loop().call_soon(_tell, answers[half:])
+            await asyncio.sleep(0)
 
     def _conditioned(self) -> list[Decision]:
         # All that waited was made or kept valid at this position, each having seen those before it.
@@ -199,8 +214,7 @@ class GroupCommit:
         else:
             self._take_in(foreign, changes)
         reached = max(self.position, self._head_before(outcomes))
-        answered = self._flying
-        for pending, outcome in zip(answered, outcomes, strict=True):
+        for pending, outcome in zip(self._flying, outcomes, strict=True):
             if isinstance(outcome, Appended):
                 reached = max(reached, outcome.last)
             else:
@@ -208,8 +222,6 @@ class GroupCommit:
         self.position = reached
         self._flying = []
         self._sift(changes, all_of_them=foreign is None)
-        for pending, outcome in zip(answered, outcomes, strict=True):
-            pending.answer(outcome)
 
     def _take_in(self, foreign: Sequence[Recorded], changes: Changes) -> None:
         own = {tag for pending in self.pending() for event in pending.decision.events for tag in event.tags}
@@ -252,3 +264,8 @@ class GroupCommit:
                 pending.fail(type(error)(str(error), **error.facts))
             else:
                 pending.fail(error)
+
+
+def _tell(answers: Sequence[tuple[Pending, Outcome]]) -> None:
+    for pending, outcome in answers:
+        pending.answer(outcome)
