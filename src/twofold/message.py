@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union, dataclass_transform, get_args, get_origin
 from uuid import UUID
 
@@ -127,6 +127,7 @@ class TaggedField(msgspec.Struct, frozen=True):
     many: bool = False
 
 
+@lru_cache(maxsize=16_384, typed=True)
 def tag_text(kind: str, value: object) -> str:
     """Return `kind:value`, the form in which tags are stored and looked up.
 

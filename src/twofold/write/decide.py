@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from twofold.context import Context, Receipt
 from twofold.errors import CommandIdReused, Contended, HandlerFailed, InvalidMessage, Overloaded, Rejected, StoreError
-from twofold.history.boundary import Condition
 from twofold.history.codec import Codec
 from twofold.history.record import Submission
-from twofold.history.store import Appended, Decision, Duplicate, History, Rejection
+from twofold.history.store import Appended, Duplicate, History, Rejection
 from twofold.message import Command, Event
-from twofold.model import WriteModel
-from twofold.write.cache import Cache
+from twofold.write.cache import Cache, Entry
 from twofold.write.group import GroupCommit, Pending
 from twofold.write.handler import Boundary, CommandHandler, selection_of
 from twofold.write.load import Loader
@@ -131,43 +128,45 @@ class Decider:
     ) -> tuple[Pending | None, Rejected | None]:
         """Decide once; returns no pending decision where the models changed while an async handler waited."""
         handler, call, is_async = self._handlers[type(command)]
-        with self._guarded(handler.signature.name):
-            entries = await self._loader.load(boundaries)
-        models: list[WriteModel] = [entry.model for entry in entries]
-        revisions = [entry.revision for entry in entries]
         events: tuple[Event, ...] = ()
         rejected: Rejected | None = None
-        with self._guarded(handler.signature.name):
+        try:
+            entries = await self._loader.load(boundaries)
+            models = [entry.model for entry in entries]
+            revisions = [entry.revision for entry in entries]
             try:
                 if is_async:
-                    events = handler.returned(await call(command, copy.deepcopy(models), context))
+                    # Others are decided while it waits: it gets copies, and is asked again if the originals moved.
+                    result = await call(command, copy.deepcopy(models), context)
                 else:
-                    events = handler.returned(call(command, models, context))
+                    result = call(command, models, context)
+                events = handler.returned(result)
             except Rejected as error:
                 rejected = error
-            if is_async and any(
-                self._cache.get(entry.boundary) is not entry or entry.revision != revision or entry.behind
-                for entry, revision in zip(entries, revisions, strict=True)
-            ):
+            if is_async and self._have_moved(entries, revisions):
                 return None, None
-            decision = Decision(
-                submission=submission,
-                condition=Condition(selection_of(boundaries)),
-                events=tuple(self._codec.propose(event, self._new_id()) for event in events),
-                rejection=None if rejected is None else Rejection(rejected.code, rejected.reason),
+            pending = Pending(
+                submission,
+                selection_of(boundaries),
+                events,
+                tuple([self._codec.propose(event, self._new_id()) for event in events]),
+                None if rejected is None else Rejection(rejected.code, rejected.reason),
             )
-            return self._group.add(decision, events), rejected
-
-    @contextlib.contextmanager
-    def _guarded(self, name: str) -> Iterator[None]:
-        try:
-            yield
+            self._group.add(pending)
         except _TOLD_AS_THEY_ARE:
             raise
         except Exception as error:
-            incident = str(UUID(bytes=self._new_id()))
-            what = "it returned an event that is not valid: " if isinstance(error, InvalidMessage) else ""
-            _log.error("command handler %s failed, incident %s", name, incident, exc_info=error)
-            raise HandlerFailed(
-                handler=name, problem=f"{what}{type(error).__name__}: {error}", incident=incident
-            ) from error
+            raise self._failure(handler.signature.name, error) from error
+        return pending, rejected
+
+    def _have_moved(self, entries: Sequence[Entry], revisions: Sequence[int]) -> bool:
+        return any(
+            self._cache.get(entry.boundary) is not entry or entry.revision != revision or entry.behind
+            for entry, revision in zip(entries, revisions, strict=True)
+        )
+
+    def _failure(self, name: str, error: Exception) -> HandlerFailed:
+        incident = str(UUID(bytes=self._new_id()))
+        what = "it returned an event that is not valid: " if isinstance(error, InvalidMessage) else ""
+        _log.error("command handler %s failed, incident %s", name, incident, exc_info=error)
+        return HandlerFailed(handler=name, problem=f"{what}{type(error).__name__}: {error}", incident=incident)

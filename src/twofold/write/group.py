@@ -13,14 +13,12 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from twofold.errors import Overloaded, StoreError, TwofoldError
 from twofold.history.boundary import EVERYTHING, Condition, Selection
 from twofold.history.codec import Codec
-from twofold.history.record import Position, Proposed, Recorded
+from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.signal import Signal
-from twofold.history.store import Appended, Conflict, Decision, History, Outcome
+from twofold.history.store import Appended, Conflict, Decision, History, Outcome, Rejection
 from twofold.message import Event
 from twofold.write.cache import Cache
 
@@ -29,13 +27,32 @@ _GAP = 10_000
 
 
 class Pending:
-    """A decision that waits to be durable. Its `outcome` is None where it must be decided again."""
+    """A decision that waits to be durable.
 
-    __slots__ = ("decision", "events", "outcome")
+    Attributes:
+        submission: the command.
+        selection: the boundary that it rests on.
+        events: what the handler returned.
+        proposed: the same, encoded.
+        rejection: why it was decided against, if it was.
+        outcome: the history's answer; None where it must be decided again.
+    """
 
-    def __init__(self, decision: Decision, events: Sequence[Event]) -> None:
-        self.decision = decision
+    __slots__ = ("events", "outcome", "proposed", "rejection", "selection", "submission")
+
+    def __init__(
+        self,
+        submission: Submission,
+        selection: Selection,
+        events: Sequence[Event],
+        proposed: tuple[Proposed, ...],
+        rejection: Rejection | None,
+    ) -> None:
+        self.submission = submission
+        self.selection = selection
         self.events = events
+        self.proposed = proposed
+        self.rejection = rejection
         self.outcome: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
 
     def answer(self, outcome: Outcome | None) -> None:
@@ -106,7 +123,7 @@ class GroupCommit:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def add(self, decision: Decision, events: Sequence[Event]) -> Pending:
+    def add(self, pending: Pending) -> None:
         """Fold a decision's events into the cache and let it wait for its commit.
 
         The caller has not awaited anything since it loaded the models.
@@ -118,15 +135,13 @@ class GroupCommit:
         if len(self._waiting) >= self._limit:
             raise Overloaded(waiting=len(self._waiting), limit=self._limit)
         try:
-            for proposed, event in zip(decision.events, events, strict=True):
+            for proposed, event in zip(pending.proposed, pending.events, strict=True):
                 self._fold(proposed, event)
         except Exception:
-            self._forget(decision.events)
+            self._forget(pending.proposed)
             raise
-        pending = Pending(decision, events)
         self._waiting.append(pending)
         self._wake.set()
-        return pending
 
     def pending(self) -> Iterator[Pending]:
         """Yield the decisions that are not durable yet, in their order."""
@@ -177,9 +192,11 @@ class GroupCommit:
     def _conditioned(self) -> list[Decision]:
         # All that waited was made or kept valid at this position, each having seen those before it.
         return [
-            msgspec.structs.replace(
-                pending.decision,
-                condition=Condition(pending.decision.condition.selection, self.position, seen),
+            Decision(
+                pending.submission,
+                Condition(pending.selection, self.position, seen),
+                pending.proposed,
+                pending.rejection,
             )
             for seen, pending in enumerate(self._flying)
         ]
@@ -202,7 +219,7 @@ class GroupCommit:
         for pending, outcome in zip(self._flying, outcomes, strict=True):
             match outcome:
                 case Appended(first=first, last=last):
-                    return first - 1 if pending.decision.events else last
+                    return first - 1 if pending.proposed else last
                 case Conflict(head=head):
                     return head
         return self.position
@@ -224,7 +241,9 @@ class GroupCommit:
         self._sift(changes, all_of_them=foreign is None)
 
     def _take_in(self, foreign: Sequence[Recorded], changes: Changes) -> None:
-        own = {tag for pending in self.pending() for event in pending.decision.events for tag in event.tags}
+        if not foreign:
+            return
+        own = {tag for pending in self.pending() for event in pending.proposed for tag in event.tags}
         for recorded in foreign:
             tags = recorded.tags
             changes.add(recorded.type, tags)
@@ -240,15 +259,15 @@ class GroupCommit:
                     self._cache.drop(entry)
 
     def _undo(self, pending: Pending, changes: Changes) -> None:
-        self._forget(pending.decision.events)
-        for event in pending.decision.events:
+        self._forget(pending.proposed)
+        for event in pending.proposed:
             changes.add(event.type, event.tags)
 
     def _sift(self, changes: Changes, *, all_of_them: bool) -> None:
         """Send back to be decided again what rests on what has changed."""
         kept: list[Pending] = []
         for pending in self._waiting:
-            if all_of_them or changes.touch(pending.decision.condition.selection):
+            if all_of_them or changes.touch(pending.selection):
                 self._undo(pending, changes)
                 pending.answer(None)
             else:

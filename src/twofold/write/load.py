@@ -62,7 +62,7 @@ class Loader:
                 break
         # Nothing is awaited from here on: the entry stands where the cache stands.
         for pending in self._group.pending():
-            for proposed, event in zip(pending.decision.events, pending.events, strict=True):
+            for proposed, event in zip(pending.proposed, pending.events, strict=True):
                 if entry.boundary.takes(proposed):
                     entry.fold(event)
         entry.behind = False
@@ -78,6 +78,4 @@ class Loader:
         entry.position = until
 
     def _is_pending(self, boundary: Boundary) -> bool:
-        return any(
-            boundary.takes(proposed) for pending in self._group.pending() for proposed in pending.decision.events
-        )
+        return any(boundary.takes(proposed) for pending in self._group.pending() for proposed in pending.proposed)
