@@ -1,0 +1,77 @@
+"""`python -m bench`: run the measurements, print a table, write Markdown and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bench import commands, machine, report
+from bench.result import Row, WrongResult
+from bench.rounds import Run
+from bench.sizes import BY_NAME
+
+ROOT = Path(__file__).resolve().parent.parent
+MEASUREMENTS: dict[str, Callable[[Run], Sequence[Row]]] = {
+    "commands": commands.measure,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the harness; returns 0 when every result was right, whether or not targets were met."""
+    options = _parser().parse_args(arguments)
+    sizes = BY_NAME["tiny" if options.tiny else "quick" if options.quick else "full"]
+    parent = options.folder or ROOT
+    parent.mkdir(parents=True, exist_ok=True)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=parent) as folder:
+        run = Run(sizes, options.rounds or sizes.rounds, Path(folder), lambda text: print(text, file=sys.stderr))
+        facts = machine.facts(run.folder)
+        if facts["file system"] in ("tmpfs", "ramfs"):
+            run.say("this folder is in memory: its commits cost nothing, so the numbers say nothing about a disk")
+        try:
+            for name in options.only or MEASUREMENTS:
+                run.say(name)
+                rows += MEASUREMENTS[name](run)
+        except WrongResult as error:
+            print(f"wrong result: {error}", file=sys.stderr)
+            return 1
+    results = report.Results(sizes.name, run.rounds, facts, rows)
+    print("\n".join(f"{name}: {value}" for name, value in facts.items()), end="\n\n")
+    print(report.text_table(rows))
+    print("\n{met} targets met, {missed} missed".format(**report.summary(rows)))
+    _write(options, results)
+    return 0
+
+
+def _write(options: argparse.Namespace, results: report.Results) -> None:
+    # A quick or partial run does not replace the numbers of a full one unless it is told where to write.
+    whole = results.sizes == "full" and not options.only
+    markdown_file = options.markdown or (ROOT / "bench" / "results.md" if whole else None)
+    json_file = options.json or (ROOT / "bench" / "results.json" if whole else None)
+    if markdown_file is not None:
+        markdown_file.write_text(report.markdown(results), "utf-8")
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Twofold against its machine's floor.")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds")
+    parser.add_argument(
+        "--tiny", action="store_true", help="only to see that everything runs; the numbers mean nothing"
+    )
+    parser.add_argument("--only", action="append", choices=[*MEASUREMENTS], help="one measurement; may be repeated")
+    parser.add_argument("--rounds", type=int, help="rounds that count, after one that does not")
+    parser.add_argument("--folder", type=Path, help="a folder on the disk to measure (default: the repository's)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="default for a full run: bench/results.md")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="default for a full run: bench/results.json")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The results as a table on the terminal, as Markdown, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from bench.result import Row, Target
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+_HEADINGS = ("measurement", "median", "spread", "floor", "of the floor", "target", "")
+
+
+class Results(msgspec.Struct, frozen=True):
+    """All of a run."""
+
+    sizes: str
+    rounds: int
+    machine: dict[str, str]
+    rows: list[Row]
+
+
+def text_table(rows: Sequence[Row]) -> str:
+    """Return the results for a terminal."""
+    lines = [_HEADINGS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(_HEADINGS))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def markdown(results: Results) -> str:
+    """Return the results as a Markdown text: the machine, the table, and what each line measured."""
+    parts = [f"Sizes: {results.sizes}; medians of {results.rounds} rounds. ", ""]
+    parts += [f"- {name}: {value}" for name, value in results.machine.items()]
+    parts += ["", _line(_HEADINGS), _line(["---", *["---:"] * 5, "---"])]
+    parts += [_line(_cells(row)) for row in results.rows]
+    parts += ["", "What was measured:", ""]
+    parts += [_explained(row) for row in results.rows]
+    return "\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def pasted(document: str, results: str) -> str:
+    """Return a document with the results between its two markers.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"expected the markers {BEGIN} and {END}, found none")
+    return f"{before}{BEGIN}\n\n{results}\n{END}{after}"
+
+
+def summary(rows: Sequence[Row]) -> Mapping[str, int]:
+    """Count targets met and missed."""
+    return {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("met", "missed")}
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        _number(row.median, row.unit),
+        f"{_number(row.low, row.unit)} to {_number(row.high, row.unit)}",
+        "" if row.floor_median is None else _number(row.floor_median, row.unit),
+        _ratio(row),
+        "" if row.target is None else _target(row.target, row.unit),
+        row.verdict,
+    )
+
+
+def _explained(row: Row) -> str:
+    floor = f"; floor: {row.floor_measured}" if row.floor_measured else ""
+    remark = f" {row.remark}" if row.remark else ""
+    return f"- **{row.name}**: {row.measured}{floor}.{remark}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 0 if abs(value) >= 1_000 else 1 if abs(value) >= 100 else 2
+    return f"{value:,.{digits}f}{'' if unit.startswith('/') else ' '}{unit}"
+
+
+def _ratio(row: Row) -> str:
+    if row.ratio is None:
+        return ""
+    return f"{row.ratio:.0%}" if row.unit.startswith("/") else f"{row.ratio:.1f} times"
+
+
+def _target(target: Target, unit: str) -> str:
+    parts = []
+    if target.at_least is not None:
+        parts.append(f"≥ {_number(target.at_least, unit)}")
+    if target.at_most is not None:
+        parts.append(f"≤ {_number(target.at_most, unit)}")
+    if target.ratio_at_least is not None:
+        parts.append(f"≥ {target.ratio_at_least:.0%} of the floor")
+    return ", ".join(parts)
