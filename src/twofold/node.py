@@ -329,3 +329,16 @@ def _sqlite_folder(url: str) -> Path:
             f"found {'a SQLite URL without a folder' if url.startswith('sqlite:') else 'another scheme'}",
         )
     return Path(os.path.expanduser(url.removeprefix(prefix)))
+
+
+def stored_at(url: str) -> frozenset[Literal["history", "views"]]:
+    """Return what is kept at a storage address already; nothing is opened and nothing is made.
+
+    Raises:
+        InvalidAddress: the URL names no engine.
+    """
+    if url == "memory:":
+        return frozenset()
+    folder = _sqlite_folder(url)
+    kinds: tuple[Literal["history", "views"], ...] = ("history", "views")
+    return frozenset(kind for kind in kinds if (folder / f"{kind}.db").is_file())
