@@ -115,14 +115,16 @@ class SqliteHistory:
         self._reader.close()
 
     def _identify(self) -> UUID:
-        with translated(self._file.path):
-            connection = self._file.connect(writing=True)
-            try:
-                connection.set_busy_timeout(5000)
-                connection.execute("INSERT OR IGNORE INTO about VALUES ('history_id', ?)", (str(new_uuid()),))
-                return UUID(connection.execute("SELECT value FROM about WHERE name = 'history_id'").get)
-            finally:
-                connection.close()
+        find = "SELECT value FROM about WHERE name = 'history_id'"
+        if not self._reader.short(find):
+            with translated(self._file.path):
+                connection = self._file.connect(writing=True)
+                try:
+                    connection.set_busy_timeout(5000)
+                    connection.execute("INSERT OR IGNORE INTO about VALUES ('history_id', ?)", (str(new_uuid()),))
+                finally:
+                    connection.close()
+        return UUID(self._reader.short(find)[0][0])
 
     def _head_now(self) -> Position:
         return int(self._reader.short("SELECT coalesce(max(position), 0) FROM events")[0][0])
