@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import commands, machine, report
+from bench import catch_up, commands, machine, one_at_a_time, report
 from bench.result import Row, WrongResult
 from bench.rounds import Run
 from bench.sizes import BY_NAME
@@ -18,6 +18,8 @@ from bench.sizes import BY_NAME
 ROOT = Path(__file__).resolve().parent.parent
 MEASUREMENTS: dict[str, Callable[[Run], Sequence[Row]]] = {
     "commands": commands.measure,
+    "one-at-a-time": one_at_a_time.measure,
+    "catch-up": catch_up.measure,
 }
 
 
@@ -62,9 +64,7 @@ def _write(options: argparse.Namespace, results: report.Results) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Twofold against its machine's floor.")
     parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds")
-    parser.add_argument(
-        "--tiny", action="store_true", help="only to see that everything runs; the numbers mean nothing"
-    )
+    parser.add_argument("--tiny", action="store_true", help="only to see that it runs; the numbers mean nothing")
     parser.add_argument("--only", action="append", choices=[*MEASUREMENTS], help="one measurement; may be repeated")
     parser.add_argument("--rounds", type=int, help="rounds that count, after one that does not")
     parser.add_argument("--folder", type=Path, help="a folder on the disk to measure (default: the repository's)")

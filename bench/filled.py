@@ -1,0 +1,50 @@
+"""Histories and read models that are there before a measurement begins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from uuid import UUID
+
+from examples.profiles.app import ProfileUpdated, RegisterUser, UpdateProfile, UserRegistered, app
+
+from bench.result import check
+from bench.workload import Sent, registrations, updates
+from twofold import Event, wire
+from twofold.clock import new_id
+from twofold.engines.sqlite import SqliteHistory
+from twofold.history.boundary import Condition, Selection
+from twofold.history.record import Submission
+from twofold.history.store import Appended, Decision
+
+_BATCH = 1_000
+
+
+def fill(folder: Path, users: Sequence[UUID], events: int) -> None:
+    """Append so many events through the engine itself: each user's registration, then updates spread over them."""
+    check(events >= len(users), "fewer events than users")
+    asyncio.run(_fill(folder, chain(registrations(users), updates(users, events - len(users)))))
+
+
+async def _fill(folder: Path, sent: Iterator[Sent]) -> None:
+    history = SqliteHistory(folder)
+    try:
+        while batch := [_decision(one, seen) for seen, one in enumerate(islice(sent, _BATCH))]:
+            outcomes = await history.append(batch)
+            check(all(isinstance(outcome, Appended) for outcome in outcomes), "the history could not be filled")
+    finally:
+        await history.close()
+
+
+def _decision(sent: Sent, seen: int) -> Decision:
+    command, command_id = sent
+    event: Event
+    match command:
+        case RegisterUser():
+            event = UserRegistered(command.user_id, command.name)
+        case UpdateProfile():
+            event = ProfileUpdated(command.user_id, command.name, command.bio)
+    submission = Submission(command_id, type(command).message_name, wire.checked(command))
+    return Decision(submission, Condition(Selection(), 0, seen), (app.codec.propose(event, new_id()),))
