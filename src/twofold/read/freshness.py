@@ -60,9 +60,15 @@ class Freshness:
                         await self._moved.wait()
         except TimeoutError as error:
             late = next((table for table in tables if not self.has([table], position)), tables[0])
-            raise NotFresh(
-                model=late.name, wanted=position, reached=self.reached(late) or 0, timeout=timeout
-            ) from error
+            raise self._not_fresh(late, position, timeout) from error
+
+    def _not_fresh(self, table: Table[Any], position: Position, timeout: float) -> NotFresh:
+        reached = self.reached(table)
+        facts = {"model": table.name, "wanted": position, "reached": reached or 0, "timeout": timeout}
+        if reached is None:
+            building = f"read model {table.name} is still being built from the history after {timeout:g} s; "
+            return NotFresh(building + "ask again, or see `twofold models` for its lag", **facts)
+        return NotFresh(**facts)
 
     async def _look(self, tables: Sequence[Table[Any]]) -> None:
         for table in tables:

@@ -11,7 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from twofold.context import Context, Receipt
-from twofold.errors import CommandIdReused, Contended, HandlerFailed, InvalidMessage, Overloaded, Rejected, StoreError
+from twofold.errors import (
+    CommandIdReused,
+    Contended,
+    HandlerFailed,
+    InvalidMessage,
+    NodeClosed,
+    Overloaded,
+    Rejected,
+    StoreError,
+)
 from twofold.history.codec import Codec
 from twofold.history.record import Submission
 from twofold.history.store import Appended, Duplicate, History, Rejection
@@ -22,7 +31,7 @@ from twofold.write.handler import Boundary, CommandHandler, selection_of
 from twofold.write.load import Loader
 
 _ATTEMPTS = 100
-_TOLD_AS_THEY_ARE = (Rejected, StoreError, Overloaded)
+_TOLD_AS_THEY_ARE = (Rejected, StoreError, Overloaded, NodeClosed)
 _log = logging.getLogger("twofold.write")
 
 

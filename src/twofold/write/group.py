@@ -13,7 +13,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from twofold.errors import Overloaded, StoreError, TwofoldError
+from twofold.errors import NodeClosed, Overloaded, StoreError, TwofoldError
 from twofold.history.boundary import EVERYTHING, Condition, Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Proposed, Recorded, Submission
@@ -105,6 +105,7 @@ class GroupCommit:
         self._waiting: list[Pending] = []
         self._flying: list[Pending] = []
         self._wake = asyncio.Event()
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self.settled = Signal()
         self.position: Position = 0
@@ -115,7 +116,8 @@ class GroupCommit:
         self._task = asyncio.create_task(self._run(), name="twofold-group-commit")
 
     async def stop(self) -> None:
-        """Wait until all that waits is durable, and end."""
+        """Take no more, wait until all that waits is durable, and end."""
+        self._closed = True
         while self._waiting or self._flying:
             await self.settled.wait(0.05)
         if self._task is not None:
@@ -129,9 +131,12 @@ class GroupCommit:
         The caller has not awaited anything since it loaded the models.
 
         Raises:
+            NodeClosed: the node is closing.
             Overloaded: too many wait already.
             Exception: what an `evolve` raised; the decision does not wait, the models it touched are dropped.
         """
+        if self._closed:
+            raise NodeClosed()
         if len(self._waiting) >= self._limit:
             raise Overloaded(waiting=len(self._waiting), limit=self._limit)
         try:

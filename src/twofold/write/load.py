@@ -44,9 +44,13 @@ class Loader:
         if under_way is not None:
             await under_way.wait()
             return
+        entry = self._cache.get(boundary)
+        if entry is not None and not entry.behind:
+            # Loaded meanwhile, or named twice by one command: it must not be folded again.
+            return
         done = self._loading[boundary] = asyncio.Event()
         try:
-            await self._catch_up(self._cache.get(boundary) or Entry(boundary))
+            await self._catch_up(entry or Entry(boundary))
         finally:
             del self._loading[boundary]
             done.set()

@@ -15,7 +15,7 @@ from twofold.engines.sqlite.file import File, translate
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 
-_BUDGET = 0.004
+_BUDGET = 0.01
 _STEPS = 5_000
 
 
