@@ -109,7 +109,7 @@ class Rejected(TwofoldError):
         return hash(self.code)
 
     def __repr__(self) -> str:
-        return f"Rejected({self.code!r}, {self.reason!r})"
+        return f"Rejected({self.code!r}, {self.reason!r})" if self._explained else f"Rejected({self.code!r})"
 
 
 class CommandIdReused(TwofoldError):

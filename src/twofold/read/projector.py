@@ -84,6 +84,10 @@ class Projector:
         """
         await self._take_up()
 
+    async def catch_up(self) -> None:
+        """Bring the read model to the head as it is now, once. Raises what stops it."""
+        await self._project(await self._history.head())
+
     async def run(self) -> None:
         """Project until cancelled. What cannot go on is told in `problem`, logged, and tried again."""
         failures = 0
@@ -115,11 +119,14 @@ class Projector:
             self._freshness.moved(self.table, self._checkpoint)
 
     async def _follow(self) -> None:
-        """Bring the read model to the head as it is now, then wait until there is more."""
+        """Bring the read model to the head as it is now, or wait until there is more."""
         head = await self._history.head()
         if head <= self._checkpoint and self._live:
             await self._history.changed(self._checkpoint)
             return
+        await self._project(head)
+
+    async def _project(self, head: Position) -> None:
         batch: Sequence[Recorded] = ()
         async for following in self._history.read(self._selection, after=self._checkpoint, until=head):
             if batch and not await self._advance(batch, batch[-1].position):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -17,13 +18,20 @@ from twofold.history.signal import Signal
 from twofold.history.store import Appended, Decision, Outcome
 
 _BATCH = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class MemoryHistory:
-    """Implements `twofold.history.store.History`; what it does is what every engine must do."""
+    """Implements `twofold.history.store.History`; what it does is what every engine must do.
 
-    def __init__(self) -> None:
+    Args:
+        now: the clock that tells when events are recorded.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = now) -> None:
         self.id = new_uuid()
+        self._now = now
         self._events: list[Recorded] = []
         self._tagged: defaultdict[str, list[Position]] = defaultdict(list)
         self._typed: defaultdict[str, list[Position]] = defaultdict(list)
@@ -93,7 +101,7 @@ class MemoryHistory:
     def _store(self, decision: Decision, place: Appended) -> None:
         submission = decision.submission
         command_id = submission.command_id.bytes
-        recorded_at = int(now().timestamp() * 1_000_000)
+        recorded_at = (self._now() - _EPOCH) // _MICROSECOND
         for position, event in enumerate(decision.events, place.first):
             self._events.append(
                 Recorded(
