@@ -111,7 +111,6 @@ class File:
             connection.set_busy_timeout(0 if writing else int(_OPENING_TIMEOUT * 1000))
             connection.execute("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536")
             if writing:
-                connection.execute("PRAGMA wal_autocheckpoint = 4000")
                 connection.execute(f"PRAGMA synchronous = {self._synchronous}")
                 wanted = {"FULL": 2, "NORMAL": 1}[self._synchronous]
                 found = connection.pragma("synchronous")

@@ -62,7 +62,7 @@ class SqliteHistory:
         """Store the decisions that stand, in one transaction; see `History.append`."""
         outcomes: Sequence[Outcome] = ()
         try:
-            async with self._writer.transaction() as connection:
+            async with self._writer.transaction(short=len(decisions) == 1) as connection:
                 outcomes = _append(connection, decisions)
         except CommitFailed as failure:
             await self._look_up(list(stored(decisions, outcomes)), failure.error)

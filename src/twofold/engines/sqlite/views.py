@@ -26,6 +26,7 @@ from twofold.read.table import Key, Row, Table
 
 APPLICATION_ID = 0x32466F56
 VERSION = 1
+_FEW = 100
 
 
 class SqliteViews:
@@ -79,7 +80,7 @@ class SqliteViews:
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         """Store a batch in one transaction; see `ViewStore.apply`."""
         try:
-            async with self._writer.transaction() as connection:
+            async with self._writer.transaction(short=len(advance.rows) <= _FEW) as connection:
                 return self._apply(connection, table, advance)
         except CommitFailed as failure:
             found = self._projection(table)
