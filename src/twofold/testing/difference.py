@@ -22,9 +22,13 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def differences(expected: Any, found: Any, path: str = "") -> Iterator[Difference]:
-    """Yield where two values differ, as deep inside as can be told."""
-    if expected == found:
-        return
+    """Yield where two values differ, as deep inside as can be told; nothing where they are equal."""
+    if expected != found:
+        inside = list(_inside(expected, found, path))
+        yield from inside or [Difference(path, repr(expected), repr(found))]
+
+
+def _inside(expected: Any, found: Any, path: str) -> Iterator[Difference]:
     if isinstance(expected, msgspec.Struct) and type(expected) is type(found):
         for name in expected.__struct_fields__:
             yield from differences(getattr(expected, name), getattr(found, name), f"{path}.{name}".lstrip("."))
@@ -32,8 +36,6 @@ def differences(expected: Any, found: Any, path: str = "") -> Iterator[Differenc
         yield from _in_mappings(expected, found, path)
     elif isinstance(expected, list | tuple) and isinstance(found, list | tuple):
         yield from _in_sequences(expected, found, path)
-    else:
-        yield Difference(path, repr(expected), repr(found))
 
 
 def _in_mappings(expected: dict[Any, Any], found: dict[Any, Any], path: str) -> Iterator[Difference]:
