@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import catch_up, commands, machine, one_at_a_time, report
+from bench import ask, catch_up, commands, freshness, machine, memory, one_at_a_time, processes, report, start_up
 from bench.result import Row, WrongResult
 from bench.rounds import Run
 from bench.sizes import BY_NAME
@@ -20,6 +20,11 @@ MEASUREMENTS: dict[str, Callable[[Run], Sequence[Row]]] = {
     "commands": commands.measure,
     "one-at-a-time": one_at_a_time.measure,
     "catch-up": catch_up.measure,
+    "ask": ask.measure,
+    "freshness": freshness.measure,
+    "memory": memory.measure,
+    "processes": processes.measure,
+    "start-up": start_up.measure,
 }
 
 

@@ -14,8 +14,8 @@ import apsw
 import msgspec
 
 _BATCH = 2_000
-_READ = "SELECT position, type, payload FROM events WHERE position > ? ORDER BY position LIMIT ?"
-_LOAD = "SELECT user_id, name, bio, updates FROM profile WHERE user_id = ?"
+READ = "SELECT position, type, payload FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?"
+LOAD = "SELECT user_id, name, bio, updates FROM profile WHERE user_id = ?"
 _STORE = "REPLACE INTO profile VALUES (?, ?, ?, ?)"
 _SCHEMA = """
 CREATE TABLE profile (user_id TEXT PRIMARY KEY, name TEXT NOT NULL, bio TEXT NOT NULL, updates INTEGER NOT NULL) STRICT;
@@ -39,8 +39,8 @@ class Updated(msgspec.Struct):
     bio: str
 
 
-def project(history: Path, views: Path) -> tuple[float, list[tuple[Any, ...]]]:
-    """Project a whole history into a new file; return the seconds and the rows, ordered by key."""
+def project(history: Path, views: Path, until: int = 2**62) -> tuple[float, list[tuple[Any, ...]]]:
+    """Project a history, up to a position, into a new file; return the seconds and the rows, ordered by key."""
     started = time.perf_counter()
     source = apsw.Connection(str(history), flags=apsw.SQLITE_OPEN_READONLY)
     target = apsw.Connection(str(views))
@@ -52,9 +52,9 @@ def project(history: Path, views: Path) -> tuple[float, list[tuple[Any, ...]]]:
         target.execute(_SCHEMA)
         position = 0
         batch: list[tuple[Any, ...]]
-        while batch := source.execute(_READ, (position, _BATCH)).fetchall():
+        while batch := source.execute(READ, (position, until, _BATCH)).fetchall():
             position = batch[-1][0]
-            _apply(target, batch, position)
+            apply(target, batch, position)
         seconds = time.perf_counter() - started
         return seconds, target.execute("SELECT * FROM profile ORDER BY user_id").fetchall()
     finally:
@@ -62,12 +62,13 @@ def project(history: Path, views: Path) -> tuple[float, list[tuple[Any, ...]]]:
         target.close()
 
 
-def _apply(target: apsw.Connection, batch: Sequence[tuple[Any, ...]], position: int) -> None:
+def apply(target: apsw.Connection, batch: Sequence[tuple[Any, ...]], position: int) -> list[tuple[str]]:
+    """Fold a batch into its rows and move the checkpoint, in one transaction; return the keys."""
     registered, updated = msgspec.json.Decoder(Registered), msgspec.json.Decoder(Updated)
     events = [updated.decode(p) if type_ == "ProfileUpdated" else registered.decode(p) for _, type_, p in batch]
     keys = [(key,) for key in dict.fromkeys(event.user_id for event in events)]
     target.execute("BEGIN IMMEDIATE")
-    rows: dict[str, list[Any]] = {row[0]: list(row) for row in target.executemany(_LOAD, keys)}
+    rows: dict[str, list[Any]] = {row[0]: list(row) for row in target.executemany(LOAD, keys)}
     for event in events:
         row = rows.setdefault(event.user_id, [event.user_id, "", "", 0])
         row[1] = event.name
@@ -77,3 +78,4 @@ def _apply(target: apsw.Connection, batch: Sequence[tuple[Any, ...]], position: 
     target.executemany(_STORE, rows.values())
     target.execute("UPDATE checkpoint SET position = ?", (position,))
     target.execute("COMMIT")
+    return keys

@@ -28,6 +28,16 @@ def fill(folder: Path, users: Sequence[UUID], events: int) -> None:
     asyncio.run(_fill(folder, chain(registrations(users), updates(users, events - len(users)))))
 
 
+def project(folder: Path) -> None:
+    """Make the read models of a filled folder."""
+    asyncio.run(_project(folder))
+
+
+async def _project(folder: Path) -> None:
+    async with app.open(f"sqlite:///{folder}", roles=("read", "project")) as node:
+        await node.caught_up(timeout=600)
+
+
 async def _fill(folder: Path, sent: Iterator[Sent]) -> None:
     history = SqliteHistory(folder)
     try:

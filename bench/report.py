@@ -67,7 +67,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
         _number(row.median, row.unit),
-        f"{_number(row.low, row.unit)} to {_number(row.high, row.unit)}",
+        f"{_number(row.low)} to {_number(row.high)}" if len(row.values) > 1 else "",
         "" if row.floor_median is None else _number(row.floor_median, row.unit),
         _ratio(row),
         "" if row.target is None else _target(row.target, row.unit),
@@ -85,9 +85,10 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _number(value: float, unit: str) -> str:
-    digits = 0 if abs(value) >= 1_000 else 1 if abs(value) >= 100 else 2
-    return f"{value:,.{digits}f}{'' if unit.startswith('/') else ' '}{unit}"
+def _number(value: float, unit: str = "") -> str:
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = f"{value:,.{digits}f}"
+    return text if not unit else f"{text}{unit}" if unit.startswith("/") else f"{text} {unit}"
 
 
 def _ratio(row: Row) -> str:

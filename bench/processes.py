@@ -1,0 +1,63 @@
+"""Several processes that write to one history at once: they share it, each with its own cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import apsw
+
+from bench.child import child
+from bench.filled import fill
+from bench.result import Row, check, row
+from bench.rounds import Readings, Run
+from bench.sizes import Sizes
+from bench.workload import users
+
+
+def together(name: str, number: int, sizes: Sizes, folder: Path) -> Readings:
+    """Return the commands a second of so many processes together, from the word until the last has all its receipts."""
+    ids = users(sizes.users)
+    fill(folder, ids, len(ids))
+    each = sizes.commands // number
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(child("bench.processes_child", folder, each, sizes.in_flight)) for _ in range(number)
+        ]
+        for writer in writers:
+            writer.tell(" ".join(map(str, ids)))
+        for writer in writers:
+            check(writer.hear() == "ready", "a writing process did not start")
+        started = time.perf_counter()
+        for writer in writers:
+            writer.tell()
+        positions = [position for writer in writers for position in writer.hear()]
+        seconds = time.perf_counter() - started
+        positions += [position for writer in writers for position in writer.hear()]
+    _check(folder, len(ids), positions)
+    return {name: number * each / seconds}
+
+
+def _check(folder: Path, before: int, positions: Sequence[int]) -> None:
+    expected = list(range(before + 1, before + len(positions) + 1))
+    check(sorted(positions) == expected, "the receipts' positions are not dense, or two receipts have the same")
+    with apsw.Connection(str(folder / "history.db"), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+        stored = connection.execute("SELECT count(*), max(position) FROM events").fetchall()[0]
+    check(stored == (expected[-1], expected[-1]), f"expected {expected[-1]} events, found (count, last) {stored}")
+
+
+def measure(run: Run) -> Sequence[Row]:
+    """Measure two writing processes against one."""
+    sizes = run.sizes
+    series = run.interleave(partial(together, "one", 1, sizes), partial(together, "two", 2, sizes))
+    return [
+        row(
+            "two processes, one history",
+            f"{sizes.commands:,} commands in all over {sizes.users:,} boundaries, {sizes.in_flight} in flight in each "
+            "process",
+            "/s", series["two"], floor=series["one"], floor_measured="one such process alone",
+        )
+    ]  # fmt: skip

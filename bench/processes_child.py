@@ -1,0 +1,33 @@
+"""One of the processes that write to one history: see bench.processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from itertools import islice
+from pathlib import Path
+from uuid import UUID
+
+from examples.profiles.app import app
+
+from bench.child import say
+from bench.commands import WRITE
+from bench.workload import closed_loop, updates
+
+
+async def run(folder: Path, users: list[UUID], count: int, in_flight: int) -> None:
+    """Open a writing node, wait for the word, send, tell the positions."""
+    sent = list(updates(users, count + 100))
+    async with app.open(f"sqlite:///{folder}", roles=WRITE) as node:
+        waiting = iter(sent)
+        first = await closed_loop(node, islice(waiting, 100), in_flight)
+        say("ready")
+        sys.stdin.readline()
+        receipts = await closed_loop(node, waiting, in_flight)
+        say([receipt.position for receipt in receipts])
+        say([receipt.position for receipt in first])
+
+
+if __name__ == "__main__":
+    given = sys.stdin.readline().split()
+    asyncio.run(run(Path(sys.argv[1]), [UUID(each) for each in given], int(sys.argv[2]), int(sys.argv[3])))
