@@ -1,0 +1,199 @@
+"""`make demo`: the log as live traffic over HTTP, and a line a second that tells how the server keeps up."""
+
+import itertools
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from examples.permits.log import Line, Row, lines_of, read_rows
+from examples.permits.sample import sample_rows
+from examples.permits.server import HOST, Server
+from examples.permits.traffic import Traffic
+
+_BESIDE = Path(__file__).parents[2].parent / "shared" / "data" / "receipt.csv"
+
+
+class SettingError(Exception):
+    """An environment variable holds what the demo cannot use."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the environment asks of the demo; see `python -m examples.permits demo --help`."""
+
+    seconds: float | None
+    rate: float
+    port: int
+    data: Path | None
+    folder: Path | None
+
+
+def settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingError: a number is none, or out of range.
+    """
+    data = os.environ.get("DEMO_DATA")
+    folder = os.environ.get("DEMO_FOLDER")
+    return Settings(
+        seconds=_number("DEMO_SECONDS", 0.1, 1e9, None),
+        rate=_number("DEMO_RATE", 0.1, 1e6, None) or 200.0,
+        port=int(_number("DEMO_PORT", 0, 65_535, 8000) or 0),
+        data=Path(data) if data else _BESIDE if _BESIDE.is_file() else None,
+        folder=Path(folder).absolute() if folder else None,
+    )
+
+
+def run_demo() -> int:
+    """Run the demo until Ctrl-C or for DEMO_SECONDS; return the exit status.
+
+    Raises:
+        LogError, SettingError, ServerError, TrafficError: it cannot be run, or not any longer.
+    """
+    given = settings()
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    rows = list(sample_rows()) if given.data is None else read_rows(given.data)
+    with _folder(given) as folder, Server(folder, _free(given.port)) as server:
+        _introduce(given, rows, folder, server)
+        traffic = Traffic(HOST, server.port)
+        try:
+            seconds = _replay(given, rows, server, traffic, stopping)
+        finally:
+            traffic.stop()
+        rejected = sum(traffic.rejected.values())
+        print(f"\nstopped after {seconds:.0f} s: {traffic.accepted:,} commands accepted, {rejected:,} rejected")
+    return 0
+
+
+def _replay(given: Settings, rows: list[Row], server: Server, traffic: Traffic, stopping: threading.Event) -> float:
+    """Send at the pace that is asked for, and tell once a second how it goes; return how many seconds it was."""
+    began = time.monotonic()
+    reporter = Reporter(server, traffic, began)
+    for number, line in enumerate(_endless(rows, server)):
+        due = began + number / given.rate
+        while True:
+            reporter.report()
+            now = time.monotonic()
+            if stopping.is_set() or (given.seconds is not None and now >= began + given.seconds):
+                return now - began
+            if now >= due and traffic.send(line, timeout=0.1):
+                break
+            stopping.wait(min(0.1, max(0.0, due - now)))
+    return time.monotonic() - began
+
+
+class Reporter:
+    """Prints a line a second: commands per second, events, and how far the read models are behind."""
+
+    def __init__(self, server: Server, traffic: Traffic, began: float) -> None:
+        self._server = server
+        self._traffic = traffic
+        self._began = self._last = began
+        self._answered = 0
+        print(f"{'time':>6} {'commands/s':>11} {'commands':>10} {'events':>10} {'lag':>6} {'rejected':>9}")
+
+    def report(self) -> None:
+        """Print the next line if it is time.
+
+        Raises:
+            ServerError, TrafficError: the server has ended, or answered what it must not.
+        """
+        now = time.monotonic()
+        if now < self._last + 1:
+            return
+        self._server.check()
+        if self._traffic.problem is not None:
+            raise self._traffic.problem
+        rejected = sum(self._traffic.rejected.values())
+        answered = self._traffic.accepted + rejected
+        pace = (answered - self._answered) / (now - self._last)
+        events, lag = self._standing()
+        self._last, self._answered = now, answered
+        print(f"{now - self._began:5.0f}s {pace:11,.0f} {answered:10,} {events:>10} {lag:>6} {rejected:9,}", flush=True)
+
+    def _standing(self) -> tuple[str, str]:
+        _, ready = self._server.get("/health/ready")
+        models = ready.get("models", []) if isinstance(ready, dict) else []
+        if not models:
+            return f"{self._traffic.position:,}", "?"
+        return f"{max(each['head'] for each in models):,}", f"{max(each['lag'] for each in models):,}"
+
+
+def _endless(rows: list[Row], server: Server) -> Iterator[Line]:
+    """Yield the log's lines again and again, each time with new case ids, and none that the history has."""
+    for number in itertools.count(1):
+        lines = lines_of(rows, prefix="" if number == 1 else f"{number}-")
+        status, first = server.get(f"/queries/GetCase?case_id={quote(lines[0].case_id)}")
+        if status == 200 and first is None:
+            yield from lines
+
+
+def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server) -> None:
+    lines = lines_of(rows)
+    of = "a made-up log" if given.data is None else given.data.name
+    cases = len({line.case_id for line in lines})
+    busy = max(lines, key=lambda line: line.at).case_id if given.data is None else lines[0].case_id
+    print(f"A permit office: {cases:,} cases of {of} as {len(lines):,} commands, {given.rate:g} a second.")
+    print(f"History and read models are kept in {folder}" + ("" if given.folder else ", until the demo ends") + ".")
+    if given.port not in (0, server.port):
+        print(f"Port {given.port} is taken, so it is port {server.port} (DEMO_PORT=… for another).")
+    print("\nOpen while it runs:")
+    for path, tells in {
+        "/docs": "every command and query, to read and to try",
+        "/openapi.json": "the same for programs",
+        "/queries/ListDepartments": "each department's load and throughput",
+        "/queries/ListResources?limit=5": "who works most",
+        f"/queries/GetCase?case_id={quote(busy)}": "a case file with its timeline",
+        "/queries/ListCases?open=true&limit=3": "the open cases, the oldest first",
+        "/queries/ListDays?limit=7": "the latest days",
+    }.items():
+        print(f"  {server.address + path:64} {tells}")
+    print("\nCtrl-C ends it.\n" if given.seconds is None else f"\nIt ends by itself after {given.seconds:g} s.\n")
+
+
+@contextmanager
+def _folder(given: Settings) -> Iterator[Path]:
+    if given.folder is not None:
+        yield given.folder
+        return
+    folder = Path(tempfile.mkdtemp(prefix="twofold-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free(port: int) -> int:
+    """Return the port, or 0 (any) where it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return 0
+    return port
+
+
+def _number(name: str, least: float, most: float, otherwise: float | None) -> float | None:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return otherwise
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise SettingError(f"{name}: expected a number from {least:g} to {most:g}, found {text!r}")
+    return number

@@ -1,0 +1,125 @@
+"""The demo's server: a child process that serves the office over HTTP, and ends with the one that started it."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from examples.permits.app import app
+from twofold.http import serve
+
+HOST = "127.0.0.1"
+_START = 30.0
+_GRACE = 15.0
+
+
+class ServerError(Exception):
+    """The server did not start, or ended; the message holds the end of what it said."""
+
+
+class Server:
+    """The child process, as a context manager.
+
+    Args:
+        folder: where the history and the server's own output are kept.
+        port: the port to listen on; 0 for any that is free.
+
+    Raises:
+        ServerError: it does not answer within half a minute.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._said = folder / "server.log"
+        self._process = self._start(folder, port)
+        self.port = port
+
+    def __enter__(self) -> Self:
+        try:
+            self.port = self._announced()
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return f"http://{HOST}:{self.port}"
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Return the status and the JSON of an answer; 0 and None while nobody answers."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return 0, None
+        finally:
+            connection.close()
+
+    def check(self) -> None:
+        """Raise ServerError if it has ended."""
+        if self._process.poll() is not None:
+            end = self._said.read_text(errors="replace")[-2000:]
+            raise ServerError(f"the server ended with status {self._process.returncode}:\n{end}")
+
+    def stop(self) -> None:
+        """Ask it to end, wait until every acknowledged command is durable; kill it if it does not end."""
+        self._process.terminate()
+        try:
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _start(self, folder: Path, port: int) -> subprocess.Popen[str]:
+        url = f"sqlite:///{folder}"
+        command = [sys.executable, "-m", "examples.permits", "serve", "--url", url, "--port", str(port)]
+        with self._said.open("w") as said:
+            # A session of its own: Ctrl-C reaches the demo alone, which ends the server when it has hung up.
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True
+            )
+
+    def _announced(self) -> int:
+        assert self._process.stdout is not None
+        text = self._process.stdout.readline().strip()
+        if not text:
+            self._process.wait(_GRACE)
+            self.check()
+        return int(text.rpartition(":")[2].rstrip("/"))
+
+    def _wait_until_ready(self) -> None:
+        end = time.monotonic() + _START
+        while self.get("/health/ready")[0] != 200:
+            self.check()
+            if time.monotonic() > end:
+                raise ServerError(f"no answer from {self.address}/health/ready within {_START:g} s")
+            time.sleep(0.05)
+
+
+def serve_until_let_go(url: str, port: int) -> int:
+    """Serve, print the address, and end as at SIGTERM when standard input ends: then the demo is gone."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+    serve(app, url, host=HOST, port=port, announce=lambda address: print(address, flush=True))
+    return 0
