@@ -109,7 +109,7 @@ class File:
         with translated(self.path):
             connection = apsw.Connection(str(self.path), flags=flags, statementcachesize=512)
             connection.set_busy_timeout(0 if writing else int(_OPENING_TIMEOUT * 1000))
-            connection.execute("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536")
+            connection.execute("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384")
             if writing:
                 connection.execute(f"PRAGMA synchronous = {self._synchronous}")
                 wanted = {"FULL": 2, "NORMAL": 1}[self._synchronous]
