@@ -111,8 +111,9 @@ class SqliteHistory:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
-        await self._writer.close()
+        # The last connection to close moves the write-ahead log into the file; only one that may write can.
         self._reader.close()
+        await self._writer.close()
 
     def _identify(self) -> UUID:
         find = "SELECT value FROM about WHERE name = 'history_id'"

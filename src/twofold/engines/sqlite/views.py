@@ -130,8 +130,8 @@ class SqliteViews:
         """Close the file after the transaction that is under way."""
         if not self._closed:
             self._closed = True
-            await self._writer.close()
             self._reader.close()
+            await self._writer.close()
 
     def _projection(self, table: Table[Any]) -> tuple[Any, ...] | None:
         rows = self._reader.short(statement("projection"), _identity(table))
