@@ -16,6 +16,7 @@
     ├── RoleMissing             the node does not run that side               role_missing
     ├── ProjectionStopped       a projection cannot go on                     projection_stopped
     ├── MissingExtra            an optional dependency is not installed       missing_extra
+    ├── CannotListen            a server cannot have its address or port      cannot_listen
     └── StoreError              the storage engine cannot do its work
         ├── InvalidAddress      the storage URL is not understood             invalid_address
         ├── StoreUnavailable    a file or folder cannot be opened or written  store_unavailable
@@ -199,6 +200,13 @@ class MissingExtra(TwofoldError):
 
     code = "missing_extra"
     _template = "{feature} needs packages that are not installed; run: pip install 'twofold[{extra}]'"
+
+
+class CannotListen(TwofoldError):
+    """A server cannot listen on its address. Facts: `host`, `port`, `problem`."""
+
+    code = "cannot_listen"
+    _template = "cannot listen on {host}:{port}: {problem}; choose another port, or stop what listens there"
 
 
 class StoreError(TwofoldError):
