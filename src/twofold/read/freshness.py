@@ -1,8 +1,9 @@
-"""Waiting until read models have reached a position."""
+"""Waiting until read models have reached a position, and telling projections that somebody waits."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ class Freshness:
         self._polls = polls
         self._reached: dict[str, Position] = {}
         self._moved = Signal()
+        self._awaited: Counter[str] = Counter()
+        self._asked = Signal()
 
     def moved(self, table: Table[Any], position: Position) -> None:
         """Note that queries of a live read model now see everything up to a position."""
@@ -51,6 +54,9 @@ class Freshness:
         """
         if self.has(tables, position):
             return
+        names = [table.versioned_name for table in tables]
+        self._awaited.update(names)
+        self._asked.notify()
         try:
             async with asyncio.timeout(timeout):
                 while not self.has(tables, position):
@@ -61,6 +67,17 @@ class Freshness:
         except TimeoutError as error:
             late = next((table for table in tables if not self.has([table], position)), tables[0])
             raise self._not_fresh(late, position, timeout) from error
+        finally:
+            self._awaited.subtract(names)
+
+    async def linger(self, table: Table[Any], seconds: float) -> None:
+        """Return after so many seconds, or as soon as somebody waits for the read model."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._awaited[table.versioned_name] <= 0:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            await self._asked.wait(left)
 
     def _not_fresh(self, table: Table[Any], position: Position, timeout: float) -> NotFresh:
         reached = self.reached(table)

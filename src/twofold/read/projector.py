@@ -20,6 +20,7 @@ from twofold.read.freshness import Freshness
 from twofold.read.store import Advance, Parked, ViewStore
 from twofold.read.table import Key, Row, Table
 
+_LINGER = 0.005
 _SLICE = 500
 _KEYS_KEPT = 50_000
 _PAUSES = (0.05, 0.2, 1.0, 5.0)
@@ -123,6 +124,8 @@ class Projector:
         head = await self._history.head()
         if head <= self._checkpoint and self._live:
             await self._history.changed(self._checkpoint)
+            # Under load this makes one batch of many commits; whoever waits for the read model ends it at once.
+            await self._freshness.linger(self.table, _LINGER)
             return
         await self._project(head)
 
