@@ -1,0 +1,86 @@
+"""`twofold ask`: one query, answered from read models that are as fresh as is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Annotated, Any
+
+from cyclopts import Parameter, validators
+
+from twofold.app import App
+from twofold.cli.answer import show_answer
+from twofold.cli.message_command import message_or_help, print_help
+from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, Words, require_history
+from twofold.cli.output import for_people, print_json, print_note
+from twofold.cli.progress import Progress
+from twofold.cli.status import CommandLineError
+from twofold.cli.target import load
+from twofold.errors import NotFresh
+from twofold.message import Query
+from twofold.node import Node
+
+_LOOK = 0.25
+
+
+def ask(
+    target: Target | None = None,
+    /,
+    *words: Words,
+    url: Url = DEFAULT_URL,
+    after: Annotated[int | None, Parameter(validator=validators.Number(gte=0))] = None,
+    timeout: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
+    body: Body = None,
+    json: Json = False,
+    help: Help = False,
+) -> None:
+    """Ask a query and print its answer.
+
+    Args:
+        after: The answer rests on everything up to this position; on all that is stored now if left out.
+        timeout: How many seconds to wait for that.
+    """
+    if target is None:
+        if not help:
+            raise CommandLineError("expected an application and a query: `twofold ask APP NAME field=value …`")
+        print_help("ask")
+        return
+    app = load(target)
+    query: Query[Any] | None = message_or_help("ask", target, app.queries, words, body=body, help_wanted=help)
+    if query is None:
+        return
+    require_history(url)
+    answer = asyncio.run(_asked(app, url, query, after, timeout))
+    if for_people(json):
+        show_answer(answer)
+    else:
+        print_json(answer)
+    if getattr(answer, "next", None):
+        print_note(f"next page: {answer.next}")
+
+
+async def _asked(app: App, url: str, query: Query[Any], after: int | None, timeout: float) -> Any:
+    async with app.open(url, roles=("read", "project")) as node:
+        wanted = await node.history.head() if after is None else after
+        tables = [app.tables[view.model].name for view in app.queries[type(query)].views]
+        watching = asyncio.create_task(_watch(node, tables, wanted))
+        try:
+            return await node.ask(query, after=wanted, timeout=timeout)
+        except NotFresh as error:
+            for status in await node.models():
+                if status.name == error.model and status.problem:
+                    error.add_note(f"its projection does not go on: {status.problem}")
+            raise
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+
+
+async def _watch(node: Node, tables: list[str], wanted: int) -> None:
+    """Show how far the slowest read model has come, for as long as somebody waits for it."""
+    with Progress("projecting", wanted) as progress:
+        while progress.shown:
+            await asyncio.sleep(_LOOK)
+            reached = [status.checkpoint for status in await node.models() if status.name in tables]
+            progress.reached(min(reached, default=wanted))

@@ -1,0 +1,64 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from cyclopts import Parameter
+
+from twofold.cli.status import CommandLineError
+from twofold.errors import StoreUnavailable
+from twofold.node import stored_at
+
+DEFAULT_URL = "sqlite:///data"
+
+Target: TypeAlias = Annotated[
+    str, Parameter(name="APP", help="The application, as `module:attribute`; the attribute is `app` if left out.")
+]
+Url: TypeAlias = Annotated[
+    str,
+    Parameter(
+        env_var="TWOFOLD_URL", help="Where the history is: `sqlite:///FOLDER`, four slashes for an absolute path."
+    ),
+]
+Json: TypeAlias = Annotated[bool, Parameter(negative=(), help="Print JSON, as in a pipe, instead of a table.")]
+Words: TypeAlias = Annotated[
+    str,
+    Parameter(
+        name="NAME",
+        allow_leading_hyphen=True,
+        help="The message's name, then its fields: `field=value` or `--field value`.",
+    ),
+]
+Body: TypeAlias = Annotated[
+    str | None,
+    Parameter(allow_leading_hyphen=True, help="The whole message as JSON; `-` reads it from standard input."),
+]
+Help: TypeAlias = Annotated[
+    bool, Parameter(name=("--help", "-h"), negative=(), help="Print what there is, or what the named message takes.")
+]
+After: TypeAlias = int
+"""A position that is given on a command line."""
+
+
+def require_history(url: str) -> frozenset[str]:
+    """Return what is stored at a URL, for commands that only read: they make no files.
+
+    Raises:
+        StoreUnavailable: there is no history.
+        InvalidAddress: the URL names no engine.
+    """
+    if url == "memory:":
+        raise CommandLineError("`memory:` lives and ends with one process: there is nothing in it to read from here")
+    try:
+        found = stored_at(url)
+    except OSError as error:
+        raise StoreUnavailable(path=url, problem=error.strerror or str(error)) from error
+    if "history" not in found:
+        raise StoreUnavailable(
+            path=url,
+            problem=f"there is no history; send a command first, or name another place with --url "
+            f"(relative paths begin in {Path.cwd()})",
+        )
+    return frozenset(found)

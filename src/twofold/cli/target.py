@@ -1,0 +1,85 @@
+"""Which application a command line is about: `module:attribute`, found from the current directory."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+from twofold.app import App
+from twofold.cli.status import CommandLineError
+from twofold.errors import TwofoldError
+
+
+def load(target: str) -> App:
+    """Return the application that `module:attribute` names; the attribute is `app` when left out.
+
+    Raises:
+        CommandLineError: there is no such module or attribute, it is no App, or the module cannot be imported.
+        TwofoldError: the module declares its application wrongly.
+    """
+    name, _, attribute = target.partition(":")
+    _refuse_paths(target, name)
+    _look_in_current_directory()
+    found: object = _imported(name)
+    for part in (attribute or "app").split("."):
+        if not hasattr(found, part):
+            raise CommandLineError(_no_attribute(name, part, found))
+        found = getattr(found, part)
+    if not isinstance(found, App):
+        raise CommandLineError(
+            f"{target} is of type {type(found).__name__}, expected a twofold App; "
+            "name the variable that holds it, as in `profiles:app`"
+        )
+    return found
+
+
+def _refuse_paths(target: str, name: str) -> None:
+    if name.endswith(".py") or "/" in name or os.sep in name:
+        module = name.removesuffix(".py").replace(os.sep, ".").replace("/", ".").strip(".")
+        raise CommandLineError(
+            f"{target!r} names a file, expected a module; try `{module}:app` from the folder that the path starts in"
+        )
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise CommandLineError(f"{target!r} names no module; expected `module:attribute`, as in `profiles:app`")
+
+
+def _look_in_current_directory() -> None:
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _imported(name: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except TwofoldError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise CommandLineError(
+                f"there is no module {name!r} in {os.getcwd()} or among the installed packages; "
+                "name it as in an import statement, from the folder that it lies in"
+            ) from error
+        raise CommandLineError(_failed(name, error)) from error
+    except Exception as error:
+        raise CommandLineError(_failed(name, error)) from error
+
+
+def _failed(name: str, error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"module {name!r} cannot be imported: {error.msg} ({error.filename}:{error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"module {name!r} cannot be imported: {type(error).__name__}: {error}{where}"
+
+
+def _no_attribute(name: str, part: str, found: object) -> str:
+    apps = sorted(each for each, value in vars(found).items() if isinstance(value, App)) if _has_vars(found) else []
+    hint = f"it has {', '.join(f'`{name}:{each}`' for each in apps)}" if apps else "it holds no App"
+    return f"module {name!r} has no attribute {part!r}; {hint}"
+
+
+def _has_vars(found: object) -> bool:
+    return hasattr(found, "__dict__")
