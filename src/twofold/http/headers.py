@@ -1,0 +1,104 @@
+"""The headers that clients send and get: their names, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypeAlias
+from uuid import UUID, uuid5
+
+from twofold.clock import new_uuid
+from twofold.http.problem import Refused
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+AFTER = "Twofold-After"
+TIMEOUT = "Twofold-Timeout"
+NEXT = "Twofold-Next"
+
+LONGEST_KEY = 255
+LONGEST_TIMEOUT = 30.0
+DEFAULT_TIMEOUT = 5.0
+LARGEST_POSITION = 2**63 - 1
+
+COMMAND_IDS = UUID("880315c1-ccbe-43e0-ae44-205641d2e4f5")
+"""The namespace of command ids that are made from keys which are no UUIDs (UUIDv5). It never changes."""
+
+_uuid = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_visible = re.compile(r"[!-~]{1,255}")
+_number = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+
+
+def text_of(headers: Headers, name: str) -> str | None:
+    """Return the value of a header, None where it is not sent.
+
+    Raises:
+        Refused: it is sent more than once.
+    """
+    wanted = name.lower().encode()
+    found = [value for key, value in headers if key == wanted]
+    if len(found) > 1:
+        raise _wrong(name, "one value", f"{len(found)}")
+    return found[0].decode("latin-1").strip() if found else None
+
+
+def command_id(headers: Headers) -> tuple[UUID, bool]:
+    """Return the id of a command, and whether the client chose it.
+
+    A UUID as `Idempotency-Key` is the command id; any other key of 1 to 255 visible ASCII characters stands for the
+    UUIDv5 of it in the namespace `COMMAND_IDS`. Quotes around the key are taken off, for the header's draft
+    (draft-ietf-httpapi-idempotency-key-header) has it quoted.
+
+    Raises:
+        Refused: the key is empty, too long, or holds other characters.
+    """
+    key = text_of(headers, IDEMPOTENCY_KEY)
+    if key is None:
+        return new_uuid(), False
+    bare = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
+    if _uuid.fullmatch(bare):
+        return UUID(bare), True
+    if not _visible.fullmatch(bare):
+        raise _wrong(IDEMPOTENCY_KEY, f"1 to {LONGEST_KEY} visible ASCII characters", f"{len(bare)} characters")
+    return uuid5(COMMAND_IDS, bare), True
+
+
+def position(headers: Headers) -> int:
+    """Return the position that an answer must rest on, 0 where none is asked for.
+
+    Raises:
+        Refused: it is no position.
+    """
+    text = text_of(headers, AFTER)
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= LARGEST_POSITION):
+        raise _wrong(AFTER, "a position, as a receipt gives it", "something else")
+    return int(text)
+
+
+def seconds(headers: Headers) -> float:
+    """Return for how long a query may wait for its read models.
+
+    Raises:
+        Refused: it is no number of seconds between 0 and 30.
+    """
+    text = text_of(headers, TIMEOUT)
+    if text is None:
+        return DEFAULT_TIMEOUT
+    if not _number.fullmatch(text) or float(text) > LONGEST_TIMEOUT:
+        raise _wrong(TIMEOUT, f"a number of seconds from 0 to {LONGEST_TIMEOUT:g}", "something else")
+    return float(text)
+
+
+def media_type(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the media type of the body, in lower case and without parameters; empty where none is named."""
+    for name, value in headers:
+        if name == b"content-type":
+            return value.decode("latin-1").partition(";")[0].strip().lower()
+    return ""
+
+
+def _wrong(name: str, expected: str, found: str) -> Refused:
+    return Refused("invalid_header", f"{name}: expected {expected}, found {found}", header=name)
