@@ -8,6 +8,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,7 +129,8 @@ class Reporter:
         models = ready.get("models", []) if isinstance(ready, dict) else []
         if not models:
             return f"{self._traffic.position:,}", "?"
-        return f"{max(each['head'] for each in models):,}", f"{max(each['lag'] for each in models):,}"
+        head = max(each["checkpoint"] + each["lag"] for each in models)
+        return f"{head:,}", f"{max(each['lag'] for each in models):,}"
 
 
 def _endless(rows: list[Row], server: Server) -> Iterator[Line]:
@@ -144,7 +146,7 @@ def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server) -
     lines = lines_of(rows)
     of = "a made-up log" if given.data is None else given.data.name
     cases = len({line.case_id for line in lines})
-    busy = max(lines, key=lambda line: line.at).case_id if given.data is None else lines[0].case_id
+    [(busy, _)] = Counter(line.case_id for line in lines[:1000]).most_common(1)
     print(f"A permit office: {cases:,} cases of {of} as {len(lines):,} commands, {given.rate:g} a second.")
     print(f"History and read models are kept in {folder}" + ("" if given.folder else ", until the demo ends") + ".")
     if given.port not in (0, server.port):

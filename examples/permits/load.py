@@ -10,11 +10,11 @@ import msgspec
 
 from examples.permits.app import app
 from examples.permits.log import Line, read_log
-from examples.permits.reports import ListActivities, ListDays, ListDepartments, ListResources, Page
-from twofold import Node, Query, Rejected
+from examples.permits.reports import ListActivities, ListDays, ListDepartments, ListResources
+from twofold import Found, Node, Query, ReadModel, Rejected
 from twofold.errors import MissingExtra
 
-Item = TypeVar("Item")
+Row = TypeVar("Row", bound=ReadModel)
 _SHOWN = 10
 
 
@@ -62,12 +62,12 @@ async def send_lines(
     return outcome
 
 
-async def every(node: Node, query: Query[Page[Item]]) -> AsyncIterator[Item]:
-    """Yield the items of all pages of a query, from the first page on."""
+async def every(node: Node, query: Query[Found[Row]]) -> AsyncIterator[Row]:
+    """Yield the rows of all pages of a query, from the first page on."""
     while True:
         page = await node.ask(query)
-        for item in page.items:
-            yield item
+        for row in page:
+            yield row
         if page.next is None:
             return
         query = msgspec.structs.replace(query, after=page.next)

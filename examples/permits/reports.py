@@ -5,7 +5,7 @@ It knows the events of `office.py` and nothing else of it.
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, field
@@ -20,7 +20,7 @@ from examples.permits.office import (
     StepCompleted,
     Time,
 )
-from twofold import App, Query, ReadModel, View
+from twofold import App, Found, Query, ReadModel, View
 
 Limit = Annotated[int, Meta(ge=1, le=200)]
 
@@ -144,23 +144,14 @@ class DailyCount(ReadModel, key="day"):
                 self.closed += 1
 
 
-# Queries: the questions, and what they are answered with
-
-Item = TypeVar("Item")
-
-
-class Page(msgspec.Struct, Generic[Item], frozen=True):
-    """Some of the rows; ask again with `after` set to `next` for those that follow. `next` is None at the end."""
-
-    items: list[Item]
-    next: str | None
+# Queries: the questions. A `Found` is a list that knows the cursor of the page after it: ask again with it as `after`
 
 
 class GetCase(Query[CaseFile | None]):
     case_id: CaseId
 
 
-class ListCases(Query[Page[CaseFile]]):
+class ListCases(Query[Found[CaseFile]]):
     """The cases, oldest first, of one department or person, open or closed, where these are given."""
 
     department: str | None = None
@@ -181,7 +172,7 @@ class GetResource(Query[ResourceWork | None]):
     resource: Name
 
 
-class ListResources(Query[Page[ResourceWork]]):
+class ListResources(Query[Found[ResourceWork]]):
     """Who completed steps, the busiest first."""
 
     limit: Limit = 20
@@ -196,7 +187,7 @@ class ListDepartments(Query[list[DepartmentLoad]]):
     """All departments by name."""
 
 
-class ListActivities(Query[Page[ActivityCount]]):
+class ListActivities(Query[Found[ActivityCount]]):
     """How often each activity was completed, the most frequent first."""
 
     limit: Limit = 50
@@ -207,7 +198,7 @@ class GetDay(Query[DailyCount | None]):
     day: date
 
 
-class ListDays(Query[Page[DailyCount]]):
+class ListDays(Query[Found[DailyCount]]):
     """The days on which anything happened, the latest first."""
 
     limit: Limit = 31
@@ -225,11 +216,10 @@ async def get_case(query: GetCase, cases: View[CaseFile]) -> CaseFile | None:
 
 
 @reports.query
-async def list_cases(query: ListCases, cases: View[CaseFile]) -> Page[CaseFile]:
+async def list_cases(query: ListCases, cases: View[CaseFile]) -> Found[CaseFile]:
     asked = {"department": query.department, "responsible": query.responsible, "open": query.open}
     equals = {name: value for name, value in asked.items() if value is not None}
-    found = await cases.find(order_by="received_at", limit=query.limit, after=query.after, **equals)
-    return Page(found, found.next)
+    return await cases.find(order_by="received_at", limit=query.limit, after=query.after, **equals)
 
 
 @reports.query
@@ -244,9 +234,8 @@ async def get_resource(query: GetResource, work: View[ResourceWork]) -> Resource
 
 
 @reports.query
-async def list_resources(query: ListResources, work: View[ResourceWork]) -> Page[ResourceWork]:
-    found = await work.find(order_by="-steps", limit=query.limit, after=query.after)
-    return Page(found, found.next)
+async def list_resources(query: ListResources, work: View[ResourceWork]) -> Found[ResourceWork]:
+    return await work.find(order_by="-steps", limit=query.limit, after=query.after)
 
 
 @reports.query
@@ -260,9 +249,8 @@ async def list_departments(query: ListDepartments, loads: View[DepartmentLoad]) 
 
 
 @reports.query
-async def list_activities(query: ListActivities, counts: View[ActivityCount]) -> Page[ActivityCount]:
-    found = await counts.find(order_by="-steps", limit=query.limit, after=query.after)
-    return Page(found, found.next)
+async def list_activities(query: ListActivities, counts: View[ActivityCount]) -> Found[ActivityCount]:
+    return await counts.find(order_by="-steps", limit=query.limit, after=query.after)
 
 
 @reports.query
@@ -271,6 +259,5 @@ async def get_day(query: GetDay, days: View[DailyCount]) -> DailyCount | None:
 
 
 @reports.query
-async def list_days(query: ListDays, days: View[DailyCount]) -> Page[DailyCount]:
-    found = await days.find(order_by="-day", limit=query.limit, after=query.after)
-    return Page(found, found.next)
+async def list_days(query: ListDays, days: View[DailyCount]) -> Found[DailyCount]:
+    return await days.find(order_by="-day", limit=query.limit, after=query.after)

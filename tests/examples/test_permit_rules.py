@@ -29,11 +29,10 @@ from examples.permits.reports import (
     ListActivities,
     ListCases,
     ListOverdueCases,
-    Page,
     ResourceWork,
 )
 
-from twofold import Rejected
+from twofold import Found, Rejected
 from twofold.testing import scenario
 
 NOON = datetime(2024, 3, 30, 12, tzinfo=timezone(timedelta(hours=1)))
@@ -209,15 +208,15 @@ def test_a_day_is_that_of_the_clock_on_the_wall_where_it_happened() -> None:
 def test_activities_are_listed_by_how_often_they_were_completed() -> None:
     expected = [ActivityCount("Check", 2), ActivityCount(CONFIRMATION, 1)]
 
-    STORY.given(completed("t3", "Check")).ask(ListActivities()).answers(Page(expected, None))
+    STORY.given(completed("t3", "Check")).ask(ListActivities()).answers(Found(expected))
 
 
 def test_cases_are_listed_by_department_person_and_whether_they_are_open() -> None:
     answer = STORY.ask(ListCases(department="General", responsible="Ada", open=True)).answer
 
-    assert [case.case_id for case in answer.items] == ["c1"]
+    assert [case.case_id for case in answer] == ["c1"]
     for other in (ListCases(department="Experts"), ListCases(responsible="Bob"), ListCases(open=False)):
-        STORY.ask(other).answers(Page([], None))
+        STORY.ask(other).answers(Found())
 
 
 def test_a_case_is_overdue_while_it_is_open_and_its_deadline_has_passed() -> None:

@@ -1,5 +1,7 @@
 """The README's example, on every engine."""
 
+import subprocess
+import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -61,3 +63,15 @@ async def test_a_profile_is_there_again_when_the_folder_is_opened_again(tmp_path
 
     async with app.open(f"sqlite:///{tmp_path}/data") as node:
         assert await node.ask(GetProfile(ada), after=receipt) == Profile(ada, "Ada")
+
+
+def test_the_example_runs_as_a_program_and_prints_the_receipt_and_the_profile() -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.profiles"], cwd=root, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    receipt, profile = done.stdout.splitlines()
+    assert receipt.startswith("Receipt(")
+    assert "position=2" in receipt
+    assert "name='Ada Lovelace', bio='the first programmer', updates=1" in profile
