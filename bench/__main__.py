@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -31,28 +31,32 @@ MEASUREMENTS: dict[str, Callable[[Run], Sequence[Row]]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the harness; returns 0 when every result was right, whether or not targets were met."""
     options = _parser().parse_args(arguments)
-    sizes = BY_NAME["tiny" if options.tiny else "quick" if options.quick else "full"]
-    parent = options.folder or ROOT
+    parent = (options.folder or ROOT).resolve()
     parent.mkdir(parents=True, exist_ok=True)
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=parent) as folder:
+        sizes = BY_NAME["tiny" if options.tiny else "quick" if options.quick else "full"]
         run = Run(sizes, options.rounds or sizes.rounds, Path(folder), lambda text: print(text, file=sys.stderr))
-        facts = machine.facts(run.folder)
-        if facts["file system"] in ("tmpfs", "ramfs"):
-            run.say("this folder is in memory: its commits cost nothing, so the numbers say nothing about a disk")
         try:
-            for name in options.only or MEASUREMENTS:
-                run.say(name)
-                rows += MEASUREMENTS[name](run)
+            results = _measure(run, options.only or MEASUREMENTS)
         except WrongResult as error:
             print(f"wrong result: {error}", file=sys.stderr)
             return 1
-    results = report.Results(sizes.name, run.rounds, facts, rows)
-    print("\n".join(f"{name}: {value}" for name, value in facts.items()), end="\n\n")
-    print(report.text_table(rows))
-    print("\n{met} targets met, {missed} missed".format(**report.summary(rows)))
+    print("\n".join(f"{name}: {value}" for name, value in results.machine.items()), end="\n\n")
+    print(report.text_table(results.rows))
+    print("\n{met} targets met, {missed} missed".format(**report.summary(results.rows)))
     _write(options, results)
     return 0
+
+
+def _measure(run: Run, names: Iterable[str]) -> report.Results:
+    facts = machine.facts(run.folder)
+    if facts["file system"] in ("tmpfs", "ramfs"):
+        run.say("this folder is in memory: its commits cost nothing, so the numbers say nothing about a disk")
+    rows: list[Row] = []
+    for name in names:
+        run.say(name)
+        rows += MEASUREMENTS[name](run)
+    return report.Results(run.sizes.name, run.rounds, facts, rows)
 
 
 def _write(options: argparse.Namespace, results: report.Results) -> None:
@@ -62,6 +66,9 @@ def _write(options: argparse.Namespace, results: report.Results) -> None:
     json_file = options.json or (ROOT / "bench" / "results.json" if whole else None)
     if markdown_file is not None:
         markdown_file.write_text(report.markdown(results), "utf-8")
+    docs_file = options.docs or (ROOT / "docs" / "benchmarks.md" if whole else None)
+    if docs_file is not None:
+        docs_file.write_text(report.pasted(docs_file.read_text("utf-8"), report.markdown(results)), "utf-8")
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
 
@@ -71,11 +78,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="smaller sizes, fewer rounds")
     parser.add_argument("--tiny", action="store_true", help="only to see that it runs; the numbers mean nothing")
     parser.add_argument("--only", action="append", choices=[*MEASUREMENTS], help="one measurement; may be repeated")
-    parser.add_argument("--rounds", type=int, help="rounds that count, after one that does not")
+    parser.add_argument("--rounds", type=_positive, help="rounds that count, after one that does not")
     parser.add_argument("--folder", type=Path, help="a folder on the disk to measure (default: the repository's)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="default for a full run: bench/results.md")
+    parser.add_argument(
+        "--docs",
+        type=Path,
+        metavar="FILE",
+        help="where the results are pasted between two markers; default for a full run: docs/benchmarks.md",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="default for a full run: bench/results.json")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, found {number}")
+    return number
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-import apsw
 from examples.profiles.app import GetProfile
 
 from bench.application import ProfilePage, app
 from bench.filled import fill, project
+from bench.reading import reading
 from bench.result import Row, Target, check, row
 from bench.rounds import Readings, Run
 from bench.workload import users
@@ -30,7 +30,7 @@ Measure = Callable[[Node], Coroutine[None, None, float]]
 
 def bare_keys(data: Path, keys: Sequence[UUID], _: Path) -> Readings:
     """Return how many rows by key a second plain apsw reads."""
-    with apsw.Connection(str(data / "views.db"), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+    with reading(data / "views.db") as connection:
         bound = [(str(key),) for key in keys]
         started = time.perf_counter()
         found = [connection.execute(_KEY, key).fetchall()[0] for key in bound]
@@ -42,7 +42,7 @@ def bare_keys(data: Path, keys: Sequence[UUID], _: Path) -> Readings:
 def bare_pages(data: Path, pages: int, _: Path) -> Readings:
     """Return how many pages a second plain apsw reads, each beginning where the one before ended."""
     last, seen = "", 0
-    with apsw.Connection(str(data / "views.db"), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+    with reading(data / "views.db") as connection:
         started = time.perf_counter()
         for _number in range(pages):
             rows = connection.execute(_PAGE, (last, PAGE)).fetchall()

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import apsw
 from examples.profiles.app import app
 
 from bench import bare_projection
 from bench.filled import fill
+from bench.reading import rows_of
 from bench.result import Row, Target, check, row
 from bench.rounds import Readings, Run
 from bench.workload import users
@@ -31,11 +31,7 @@ def node_rate(history: Path, folder: Path) -> Readings:
     """Return the events a second of a node that has no read models yet, from its opening until it has caught up."""
     seconds = asyncio.run(_catch_up(history, folder))
     _, expected = bare_projection.project(history / "history.db", folder / "expected.db")
-    connection = apsw.Connection(str(folder / "views.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        found = connection.execute(_ROWS).fetchall()
-    finally:
-        connection.close()
+    found = rows_of(folder / "views.db", _ROWS)
     check(found == expected, f"the read model's {len(found)} rows are not the {len(expected)} that a bare loop makes")
     return {"node": _events_in(found) / seconds}
 

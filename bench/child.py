@@ -47,18 +47,16 @@ def child(module: str, *arguments: str | int | Path) -> Iterator[Child]:
     """Start a child and end it at the end of the block, however that is left."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     # A child that hangs must not hang the run: what waits for it then hears that it ended.
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    limit = threading.Timer(_LIMIT, process.kill)
-    limit.start()
-    try:
-        yield Child(process)
-        _open(process.stdin).close()
-        process.wait(60)
-    finally:
-        limit.cancel()
-        process.kill()
-        process.wait()
-        _open(process.stdout).close()
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        limit = threading.Timer(_LIMIT, process.kill)
+        limit.start()
+        try:
+            yield Child(process)
+            _open(process.stdin).close()
+            process.wait(60)
+        finally:
+            limit.cancel()
+            process.kill()
 
 
 def say(value: Any) -> None:

@@ -66,14 +66,19 @@ def floor_rate(name: str, work: Work, template: Template, batch: int, folder: Pa
 
 
 def record(run: Run, work: Work) -> Template:
-    """Let a node do the work once, and keep its rows for the floor."""
+    """Let a node do the work once, and keep its rows, and the settings read back from it, for the floor."""
     with run.new_folder() as folder:
         _, settings = asyncio.run(send_all(folder, work, WRITE))
-        run.say(
-            f"  the engine's writing connection, read back: synchronous = {settings.synchronous} (FULL), "
-            f"journal_mode = {settings.journal_mode}"
-        )
+        run.say(f"  {said_of(settings)}")
         return template_of(folder, settings)
+
+
+def said_of(settings: Settings) -> str:
+    """Return what was read back, as a sentence."""
+    return (
+        f"Read back from the engine's writing connection: synchronous = {settings.synchronous} (FULL), "
+        f"journal_mode = {settings.journal_mode}."
+    )
 
 
 def measure(run: Run) -> Sequence[Row]:
@@ -96,6 +101,7 @@ def measure(run: Run) -> Sequence[Row]:
         row(
             "commands, writing node", f"{loop} over {sizes.users:,} boundaries; roles: write", "/s",
             series["write node"], floor=series["floor"], floor_measured=floor, target=target,
+            remark=said_of(rows_of_spread.settings),
         ),
         row(
             "commands, full node", f"{loop} over {sizes.users:,} boundaries; projecting at the same time", "/s",

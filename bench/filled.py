@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from uuid import UUID
 
-from examples.profiles.app import ProfileUpdated, RegisterUser, UpdateProfile, UserRegistered, app
+from examples.profiles.app import ProfileUpdated, RegisterUser, UserRegistered, app
 
 from bench.result import check
 from bench.workload import Sent, registrations, updates
@@ -51,10 +51,9 @@ async def _fill(folder: Path, sent: Iterator[Sent]) -> None:
 def _decision(sent: Sent, seen: int) -> Decision:
     command, command_id = sent
     event: Event
-    match command:
-        case RegisterUser():
-            event = UserRegistered(command.user_id, command.name)
-        case UpdateProfile():
-            event = ProfileUpdated(command.user_id, command.name, command.bio)
+    if isinstance(command, RegisterUser):
+        event = UserRegistered(command.user_id, command.name)
+    else:
+        event = ProfileUpdated(command.user_id, command.name, command.bio)
     submission = Submission(command_id, type(command).message_name, wire.checked(command))
     return Decision(submission, Condition(Selection(), 0, seen), (app.codec.propose(event, new_id()),))

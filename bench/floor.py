@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import apsw
 import msgspec
 
+from bench.reading import reading
 from bench.result import check
 from bench.witness import Settings
 from twofold.engines.sqlite.statements import statement
@@ -36,17 +37,14 @@ class Template(msgspec.Struct, frozen=True):
 
 def template_of(folder: Path, settings: Settings) -> Template:
     """Read a node's history file, one event to a command, as a template for the floor."""
-    connection = apsw.Connection(str(folder / "history.db"), flags=apsw.SQLITE_OPEN_READONLY)
     rows: dict[str, dict[int, Rows]] = {}
-    try:
+    with reading(folder / "history.db") as connection:
         for table, order in _ORDER.items():
             cursor = connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
             place = [name for name, *_ in cursor.description].index("position") if cursor.description else 0
             by_position = rows[table] = {}
             for row in cursor:
                 by_position.setdefault(row[place], []).append(row)
-    finally:
-        connection.close()
     return Template(settings, rows, max(rows["events"]))
 
 

@@ -137,13 +137,14 @@ def measure(run: Run) -> Sequence[Row]:
             f"The load reached {median(series['loaded, load']):,.0f} commands a second.",
         ),
     ):
+        receipt, sending = "from the receipt", "from the sending of the command"
         until = f"to the answer of ask(…, after=receipt), {circumstances}; {probes:,} probes a round"
         rows += [
             row(
-                f"freshness, {name}, median", f"from the receipt {until}; median", "ms", series[name],
+                f"freshness, {name}, median", f"{receipt} {until}; median", "ms", series[name],
                 floor=series["floor"], floor_measured=floor, target=Target(at_most=5), remark=remark,
             ),
-            row(f"freshness, {name}, p99", f"from the receipt {until}; 99th percentile", "ms", series[f"{name}, p99"]),
-            row(f"send, then ask, {name}", f"from the sending of the command {until}; median", "ms", series[f"{name}, whole"]),
+            row(f"freshness, {name}, p99", f"{receipt} {until}; 99th percentile", "ms", series[f"{name}, p99"]),
+            row(f"send, then ask, {name}", f"{sending} {until}; median", "ms", series[f"{name}, whole"]),
         ]  # fmt: skip
     return rows

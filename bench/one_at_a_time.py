@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from bench.commands import ALL, WRITE, floor_rate, node_rate, prepare, record
+from bench.commands import ALL, WRITE, floor_rate, node_rate, prepare, record, said_of
 from bench.result import Row, Target, row
 from bench.rounds import Run
 
@@ -26,6 +26,7 @@ def measure(run: Run) -> Sequence[Row]:
         row(
             "one at a time, writing node", f"{measured}; roles: write", "/s",
             series["write node"], floor=series["floor"], floor_measured=floor, target=Target(ratio_at_least=0.6),
+            remark=said_of(template.settings),
         ),
         row(
             "one at a time, full node", f"{measured}; projecting at the same time", "/s",

@@ -8,10 +8,9 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import apsw
-
 from bench.child import child
 from bench.filled import fill
+from bench.reading import rows_of
 from bench.result import Row, check, row
 from bench.rounds import Readings, Run
 from bench.sizes import Sizes
@@ -44,8 +43,7 @@ def together(name: str, number: int, sizes: Sizes, folder: Path) -> Readings:
 def _check(folder: Path, before: int, positions: Sequence[int]) -> None:
     expected = list(range(before + 1, before + len(positions) + 1))
     check(sorted(positions) == expected, "the receipts' positions are not dense, or two receipts have the same")
-    with apsw.Connection(str(folder / "history.db"), flags=apsw.SQLITE_OPEN_READONLY) as connection:
-        stored = connection.execute("SELECT count(*), max(position) FROM events").fetchall()[0]
+    (stored,) = rows_of(folder / "history.db", "SELECT count(*), max(position) FROM events")
     check(stored == (expected[-1], expected[-1]), f"expected {expected[-1]} events, found (count, last) {stored}")
 
 

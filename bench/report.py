@@ -54,7 +54,7 @@ def pasted(document: str, results: str) -> str:
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"expected the markers {BEGIN} and {END}, found none")
+        raise ValueError(f"expected the markers {BEGIN} and {END}, found not both")
     return f"{before}{BEGIN}\n\n{results}\n{END}{after}"
 
 

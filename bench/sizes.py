@@ -28,7 +28,7 @@ class Sizes(msgspec.Struct, frozen=True):
 FULL = Sizes(
     name="full", rounds=7, users=1_000, commands=20_000, single_commands=4_000, in_flight=100, events=300_000,
     few_keys=1_000, many_keys=50_000, rows=50_000, asks=20_000, pages=2_000, probes=1_000, load=1_000,
-    memory_events=1_000_000, memory_users=50_000, opens=10,
+    memory_events=1_000_000, memory_users=60_000, opens=10,
 )  # fmt: skip
 
 QUICK = Sizes(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -39,7 +40,7 @@ def bare_opening(data: Path, times: int, _: Path) -> Readings:
     for _number in range(times):
         started = time.perf_counter()
         for file, text in (("history.db", "SELECT max(position) FROM events"), ("views.db", "SELECT 1 FROM profile")):
-            with apsw.Connection(str(data / file)) as connection:
+            with closing(apsw.Connection(str(data / file))) as connection:
                 connection.execute(text).fetchall()
         found.append((time.perf_counter() - started) * 1_000)
     return {"floor": median(found)}

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
-import apsw
 import msgspec
-from examples.profiles.app import GetProfile, RegisterUser, UpdateProfile
+from examples.profiles.app import GetProfile, RegisterUser
 
+from bench.reading import reading
 from bench.result import check
 from bench.workload import Sent
 from twofold import Node, Receipt
@@ -23,8 +23,7 @@ def history_holds(folder: Path, sent: Sequence[Sent], receipts: Sequence[Receipt
     """
     expected = {command_id: command for command, command_id in sent}
     check(len(receipts) == len(sent), f"{len(sent)} commands were sent, {len(receipts)} receipts came back")
-    connection = apsw.Connection(str(folder / "history.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
+    with reading(folder / "history.db") as connection:
         stored = {
             UUID(bytes=command_id): (position, payload)
             for position, command_id, payload in connection.execute("SELECT position, command_id, payload FROM events")
@@ -32,8 +31,6 @@ def history_holds(folder: Path, sent: Sequence[Sent], receipts: Sequence[Receipt
         ledger = connection.execute("SELECT count(*) FROM ledger WHERE outcome = 'accepted'").get
         tags = connection.execute("SELECT count(*) FROM tags").get
         positions = connection.execute("SELECT count(*), min(position), max(position) FROM events").fetchall()[0]
-    finally:
-        connection.close()
     check(positions == (len(sent), 1, len(sent)), f"expected positions 1 to {len(sent)}, found {positions}")
     check(ledger == tags == len(sent), f"{len(sent)} commands left {ledger} ledger rows and {tags} tag rows")
     for receipt in receipts:
@@ -54,7 +51,7 @@ async def read_model_holds(node: Node, sent: Iterable[Sent], receipts: Iterable[
     for command, _ in sorted(sent, key=lambda one: position[one[1]]):
         if isinstance(command, RegisterUser):
             expected[command.user_id] = (command.name, "", 0)
-        elif isinstance(command, UpdateProfile):
+        else:
             expected[command.user_id] = (command.name, command.bio, expected[command.user_id][2] + 1)
     for user, fields in expected.items():
         profile = await node.ask(GetProfile(user))

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from examples.profiles.app import RegisterUser, UpdateProfile
 
-from twofold import Command, Node, Receipt
+from twofold import Node, Receipt
 from twofold.clock import new_uuid
 
-Sent = tuple[Command, UUID]
+Sent = tuple[RegisterUser | UpdateProfile, UUID]
 _BIO = "Writes programs for machines that are not built yet; likes mathematics, music and long letters ({})."
 
 
