@@ -13,7 +13,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from twofold.errors import NodeClosed, Overloaded, StoreError, TwofoldError
+from twofold.errors import NodeClosed, OutcomeUnknown, Overloaded, TwofoldError
 from twofold.history.boundary import EVERYTHING, Condition, Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Proposed, Recorded, Submission
@@ -166,20 +166,35 @@ class GroupCommit:
                 self._cache.drop(entry)
 
     async def _run(self) -> None:
-        while True:
-            if not self._waiting:
-                self._wake.clear()
-                await self._wake.wait()
-            self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-            answered = self._flying
-            try:
-                outcomes = await self._history.append(self._conditioned())
-            except Exception as error:  # noqa: BLE001 - whatever it is, senders must hear of it
-                self._fail(error)
-            else:
-                self._settle(outcomes, await self._unseen(outcomes))
-                await self._answer(list(zip(answered, outcomes, strict=True)))
+        try:
+            while True:
+                if not self._waiting:
+                    self._wake.clear()
+                    await self._wake.wait()
+                await self._append()
+                self.settled.notify()
+        finally:
+            # Whatever ended it, nobody may wait for an answer that does not come.
+            self._closed = True
+            self._fail(_cut_off())
             self.settled.notify()
+
+    async def _append(self) -> None:
+        self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        answered = self._flying
+        try:
+            outcomes = await self._history.append(self._conditioned())
+        except Exception as error:  # noqa: BLE001 - whatever it is, senders must hear of it
+            self._fail(error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this task: what the engine rests on raised it by itself.
+            self._fail(_cut_off())
+        else:
+            self._settle(outcomes, await self._unseen(outcomes))
+            await self._answer(list(zip(answered, outcomes, strict=True)))
 
     async def _answer(self, answers: Sequence[tuple[Pending, Outcome]]) -> None:
         """Tell the senders; where few others wait, the second half only after the next commit can begin.
@@ -216,7 +231,7 @@ class GroupCommit:
             if head > self.position:
                 async for batch in self._history.read(EVERYTHING, after=self.position, until=head):
                     found.extend(batch)
-        except StoreError:
+        except Exception:  # noqa: BLE001 - what cannot be read is forgotten; that is always right
             return None
         return found
 
@@ -293,3 +308,7 @@ class GroupCommit:
 def _tell(answers: Sequence[tuple[Pending, Outcome]]) -> None:
     for pending, outcome in answers:
         pending.answer(outcome)
+
+
+def _cut_off() -> OutcomeUnknown:
+    return OutcomeUnknown(path="the history", problem="the append was cut off")
