@@ -159,7 +159,7 @@ class Decider:
                 selection_of(boundaries),
                 events,
                 tuple([self._codec.propose(event, self._new_id()) for event in events]),
-                None if rejected is None else Rejection(rejected.code, rejected.reason),
+                None if rejected is None else _rejection(rejected),
             )
             self._group.add(pending)
         except _TOLD_AS_THEY_ARE:
@@ -179,3 +179,12 @@ class Decider:
         what = "it returned an event that is not valid: " if isinstance(error, InvalidMessage) else ""
         _log.error("command handler %s failed, incident %s", name, incident, exc_info=error)
         return HandlerFailed(handler=name, problem=f"{what}{type(error).__name__}: {error}", incident=incident)
+
+
+def _rejection(error: Rejected) -> Rejection:
+    # What the ledger cannot hold must fail here, alone, and not in the append with all that waits beside it.
+    for text in (error.code, error.reason):
+        if not isinstance(text, str):
+            raise TypeError(f"Rejected takes its code and its reason as str, found {type(text).__name__}")
+        text.encode()
+    return Rejection(error.code, error.reason)
