@@ -178,5 +178,9 @@ def _encoded(problem: Problem, told: Mapping[str, Any]) -> bytes:
         return msgspec.json.encode({**standard, **told}, enc_hook=str)
     except (TypeError, ValueError, OverflowError, RecursionError):
         # A fact or reason of the application's that JSON cannot hold must not turn its rejection into another error.
-        detail = problem.detail.encode("utf-8", "replace").decode()
-        return msgspec.json.encode({**standard, "detail": detail, "code": "rejected"})
+        texts = {
+            name: value.encode("utf-8", "replace").decode()
+            for name, value in standard.items()
+            if isinstance(value, str)
+        }
+        return msgspec.json.encode({**standard, **texts})
