@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
-from examples.profiles.app import app
+from examples.profiles.app import UpdateProfile, app
 
 from bench.child import say
 from bench.commands import WRITE
 from bench.workload import closed_loop, updates
+from twofold.clock import new_uuid
 
 
 async def run(folder: Path, users: list[UUID], count: int, in_flight: int) -> None:
-    """Open a writing node, wait for the word, send, tell the positions."""
-    sent = list(updates(users, count + 100))
+    """Open a writing node, send one command to each user to warm it up, wait for the word, send, tell the positions."""
+    warm_up = [(UpdateProfile(user, "Warm"), new_uuid()) for user in users]
+    sent = list(updates(users, count))
     async with app.open(f"sqlite:///{folder}", roles=WRITE) as node:
-        waiting = iter(sent)
-        first = await closed_loop(node, islice(waiting, 100), in_flight)
+        first = await closed_loop(node, warm_up, in_flight)
         say("ready")
         sys.stdin.readline()
-        receipts = await closed_loop(node, waiting, in_flight)
+        receipts = await closed_loop(node, sent, in_flight)
         say([receipt.position for receipt in receipts])
         say([receipt.position for receipt in first])
 

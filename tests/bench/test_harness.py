@@ -4,7 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from bench.report import BEGIN, END, Results, pasted
-from bench.result import Target, row
+from bench.result import Row, Target, check, row
+from bench.rounds import Run
 
 from bench import __main__ as harness
 
@@ -89,3 +90,19 @@ def test_the_page_names_every_measurement_and_every_option() -> None:
     options = {option for option in re.findall(r"--[a-z-]+", harness._parser().format_help()) if option != "--help"}
     assert {option for option in options if f"| `{option}" not in DOCUMENT} == set()
     assert DOCUMENT.index(BEGIN) < DOCUMENT.index(END)
+
+
+def test_a_wrong_result_fails_the_run_and_is_not_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(run: Run) -> list[Row]:
+        check(False, "an event is missing")
+        return []
+
+    monkeypatch.setitem(harness.MEASUREMENTS, "start-up", wrong)
+    json = tmp_path / "results.json"
+    options = ["--tiny", "--only", "start-up", "--folder", str(tmp_path / "work"), "--json", str(json)]
+    assert harness.main(options) == 1
+    assert "wrong result: an event is missing" in capsys.readouterr().err
+    assert not json.exists()
+    assert list((tmp_path / "work").iterdir()) == []
