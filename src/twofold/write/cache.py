@@ -6,13 +6,15 @@ order. Entries that rest on what did not happen are dropped: dropping is always 
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from twofold.history.record import Position
 from twofold.message import Event, Metadata
 from twofold.model import WriteModel, fold_of
 from twofold.write.handler import Boundary
+
+_TRIES = 8
 
 
 class Entry:
@@ -59,6 +61,7 @@ class Cache:
         self._entries: OrderedDict[Boundary, Entry] = OrderedDict()
         self._by_tag: defaultdict[str, list[Entry]] = defaultdict(list)
         self._folds: dict[type[WriteModel], frozenset[str]] = {}
+        self._held: Counter[Boundary] = Counter()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -79,8 +82,28 @@ class Cache:
         model = entry.boundary.model
         if model not in self._folds:
             self._folds[model] = frozenset(event.message_name for event in fold_of(model).events)
-        if len(self._entries) > self._limit:
-            self.drop(next(iter(self._entries.values())))
+        self._evict()
+
+    def hold(self, boundaries: Sequence[Boundary]) -> None:
+        """Do not evict these, from now on or once they are put; the limit may be exceeded by them."""
+        self._held.update(boundaries)
+
+    def release(self, boundaries: Sequence[Boundary]) -> None:
+        """Undo one `hold`."""
+        self._held.subtract(boundaries)
+        for boundary in boundaries:
+            if not self._held[boundary]:
+                del self._held[boundary]
+
+    def _evict(self) -> None:
+        for _ in range(_TRIES):
+            if len(self._entries) <= self._limit:
+                return
+            entry = next(iter(self._entries.values()))
+            if entry.boundary in self._held:
+                self._entries.move_to_end(entry.boundary)
+            else:
+                self.drop(entry)
 
     def touched(self, type_: str, tags: Iterable[str]) -> Iterator[Entry]:
         """Yield the entries that an event of this type with these tags belongs to."""

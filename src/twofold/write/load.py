@@ -30,27 +30,40 @@ class Loader:
             StoreError: the history cannot be read.
             Exception: what an `evolve` raised.
         """
-        while True:
-            entries = [self._cache.get(boundary) for boundary in boundaries]
-            ready = [entry for entry in entries if entry is not None and not entry.behind]
-            if len(ready) == len(boundaries):
-                return ready
-            for boundary, entry in zip(boundaries, entries, strict=True):
-                if entry is None or entry.behind:
+        found = self._found(boundaries)
+        if found is not None:
+            return found
+        # What one has loaded must not be evicted by others while the next is loaded, or nobody might ever have both.
+        self._cache.hold(boundaries)
+        try:
+            while (found := self._found(boundaries)) is None:
+                for boundary in boundaries:
                     await self._load_once(boundary)
+        finally:
+            self._cache.release(boundaries)
+        return found
+
+    def _found(self, boundaries: Sequence[Boundary]) -> list[Entry] | None:
+        entries = [self._cache.get(boundary) for boundary in boundaries]
+        ready = [entry for entry in entries if entry is not None and not entry.behind]
+        return ready if len(ready) == len(boundaries) else None
 
     async def _load_once(self, boundary: Boundary) -> None:
         under_way = self._loading.get(boundary)
         if under_way is not None:
             await under_way.wait()
             return
-        entry = self._cache.get(boundary)
-        if entry is not None and not entry.behind:
+        entry = self._cache.get(boundary) or Entry(boundary)
+        if not entry.behind:
             # Loaded meanwhile, or named twice by one command: it must not be folded again.
             return
         done = self._loading[boundary] = asyncio.Event()
         try:
-            await self._catch_up(entry or Entry(boundary))
+            await self._catch_up(entry)
+        except BaseException:
+            # It may be folded half-way.
+            self._cache.drop(entry)
+            raise
         finally:
             del self._loading[boundary]
             done.set()
