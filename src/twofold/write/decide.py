@@ -21,6 +21,7 @@ from twofold.errors import (
     Rejected,
     StoreError,
 )
+from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Submission
 from twofold.history.store import Appended, Duplicate, History, Rejection
@@ -114,10 +115,9 @@ class Decider:
                 pending, rejected = await self._attempt(command, submission, context, boundaries)
             except HandlerFailed:
                 # A repeat of a command that was accepted may meet a state that its handler never expected.
-                position = await self._history.find(submission.scope)
-                if position is None:
+                pending, rejected = await self._asked(submission), None
+                if pending is None:
                     raise
-                return Receipt(submission.command_id, position, repeated=True)
             if pending is not None:
                 outcome = await pending.outcome
                 match outcome:
@@ -167,6 +167,17 @@ class Decider:
         except Exception as error:
             raise self._failure(handler.signature.name, error) from error
         return pending, rejected
+
+    async def _asked(self, submission: Submission) -> Pending | None:
+        """Ask the history what became of an accepted command of this id; None where there is none."""
+        while not submission.is_first and self._group.awaits(submission.scope):
+            await self._group.settled.wait()
+        if submission.is_first or await self._history.find(submission.scope) is None:
+            return None
+        # It is answered as a duplicate, after its payload was compared; nothing of it is stored.
+        question = Pending(submission, Selection(), (), (), Rejection("repeated", ""))
+        self._group.add(question)
+        return question
 
     def _have_moved(self, entries: Sequence[Entry], revisions: Sequence[int]) -> bool:
         return any(

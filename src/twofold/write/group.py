@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 from twofold.errors import NodeClosed, OutcomeUnknown, Overloaded, TwofoldError
 from twofold.history.boundary import EVERYTHING, Condition, Selection
@@ -152,6 +153,10 @@ class GroupCommit:
         """Yield the decisions that are not durable yet, in their order."""
         yield from self._flying
         yield from self._waiting
+
+    def awaits(self, scope: tuple[str, str, UUID]) -> bool:
+        """Tell whether a command of this id is not durable yet."""
+        return any(pending.submission.scope == scope for pending in self.pending())
 
     def _fold(self, proposed: Proposed, event: Event) -> None:
         for entry in self._cache.touched(proposed.type, proposed.tags):
