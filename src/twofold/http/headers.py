@@ -56,7 +56,7 @@ def command_id(headers: Headers) -> tuple[UUID, bool]:
     key = text_of(headers, IDEMPOTENCY_KEY)
     if key is None:
         return new_uuid(), False
-    bare = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
+    bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
     if _uuid.fullmatch(bare):
         return UUID(bare), True
     if not _visible.fullmatch(bare):
