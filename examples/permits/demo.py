@@ -63,8 +63,9 @@ def run_demo() -> int:
     """
     given = settings()
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: stopping.set())
     rows = list(sample_rows()) if given.data is None else read_rows(given.data)
     with _folder(given) as folder, Server(folder, _free(given.port)) as server:
         _introduce(given, rows, folder, server)
@@ -74,7 +75,7 @@ def run_demo() -> int:
         finally:
             traffic.stop()
         rejected = sum(traffic.rejected.values())
-        print(f"\nstopped after {seconds:.0f} s: {traffic.accepted:,} commands accepted, {rejected:,} rejected")
+        _say(f"\nstopped after {seconds:.0f} s: {traffic.accepted:,} commands accepted, {rejected:,} rejected")
     return 0
 
 
@@ -103,7 +104,7 @@ class Reporter:
         self._traffic = traffic
         self._began = self._last = began
         self._answered = 0
-        print(f"{'time':>6} {'commands/s':>11} {'commands':>10} {'events':>10} {'lag':>6} {'rejected':>9}")
+        _say(f"{'time':>6} {'commands/s':>11} {'commands':>10} {'events':>10} {'lag':>6} {'rejected':>9}")
 
     def report(self) -> None:
         """Print the next line if it is time.
@@ -122,7 +123,7 @@ class Reporter:
         pace = (answered - self._answered) / (now - self._last)
         events, lag = self._standing()
         self._last, self._answered = now, answered
-        print(f"{now - self._began:5.0f}s {pace:11,.0f} {answered:10,} {events:>10} {lag:>6} {rejected:9,}", flush=True)
+        _say(f"{now - self._began:5.0f}s {pace:11,.0f} {answered:10,} {events:>10} {lag:>6} {rejected:9,}")
 
     def _standing(self) -> tuple[str, str]:
         _, ready = self._server.get("/health/ready")
@@ -138,7 +139,7 @@ def _endless(rows: list[Row], server: Server) -> Iterator[Line]:
     for number in itertools.count(1):
         lines = lines_of(rows, prefix="" if number == 1 else f"{number}-")
         status, first = server.get(f"/queries/GetCase?case_id={quote(lines[0].case_id)}")
-        if status == 200 and first is None:
+        if status != 200 or first is None:
             yield from lines
 
 
@@ -147,22 +148,27 @@ def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server) -
     of = "a made-up log" if given.data is None else given.data.name
     cases = len({line.case_id for line in lines})
     [(busy, _)] = Counter(line.case_id for line in lines[:1000]).most_common(1)
-    print(f"A permit office: {cases:,} cases of {of} as {len(lines):,} commands, {given.rate:g} a second.")
-    print(f"History and read models are kept in {folder}" + ("" if given.folder else ", until the demo ends") + ".")
+    _say(f"A permit office: {cases:,} cases of {of} as {len(lines):,} commands, {given.rate:g} a second.")
+    _say(f"History and read models are kept in {folder}" + ("." if given.folder else ", until the demo ends."))
     if given.port not in (0, server.port):
-        print(f"Port {given.port} is taken, so it is port {server.port} (DEMO_PORT=… for another).")
-    print("\nOpen while it runs:")
+        _say(f"Port {given.port} is taken, so it is port {server.port}; DEMO_PORT=… asks for another.")
+    _say("\nOpen while it runs:")
     for path, tells in {
         "/docs": "every command and query, to read and to try",
         "/openapi.json": "the same for programs",
         "/queries/ListDepartments": "each department's load and throughput",
-        "/queries/ListResources?limit=5": "who works most",
+        "/queries/ListResources?limit=5": "who completes most steps",
         f"/queries/GetCase?case_id={quote(busy)}": "a case file with its timeline",
         "/queries/ListCases?open=true&limit=3": "the open cases, the oldest first",
         "/queries/ListDays?limit=7": "the latest days",
     }.items():
-        print(f"  {server.address + path:64} {tells}")
-    print("\nCtrl-C ends it.\n" if given.seconds is None else f"\nIt ends by itself after {given.seconds:g} s.\n")
+        _say(f"  {server.address + path:62} {tells}")
+    _say("\nCtrl-C ends it.\n" if given.seconds is None else f"\nIt ends by itself after {given.seconds:g} s.\n")
+
+
+def _say(text: str) -> None:
+    # At once, also where the output goes into a pipe.
+    print(text, flush=True)
 
 
 @contextmanager

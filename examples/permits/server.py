@@ -30,6 +30,10 @@ class Server:
         folder: where the history and the server's own output are kept.
         port: the port to listen on; 0 for any that is free.
 
+    Attributes:
+        process: the child.
+        port: the port that it listens on.
+
     Raises:
         ServerError: it does not answer within half a minute.
     """
@@ -37,7 +41,7 @@ class Server:
     def __init__(self, folder: Path, port: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / "server.log"
-        self._process = self._start(folder, port)
+        self.process = self._start(folder, port)
         self.port = port
 
     def __enter__(self) -> Self:
@@ -71,19 +75,19 @@ class Server:
 
     def check(self) -> None:
         """Raise ServerError if it has ended."""
-        if self._process.poll() is not None:
+        if self.process.poll() is not None:
             end = self._said.read_text(errors="replace")[-2000:]
-            raise ServerError(f"the server ended with status {self._process.returncode}:\n{end}")
+            raise ServerError(f"the server ended with status {self.process.returncode}:\n{end}")
 
     def stop(self) -> None:
         """Ask it to end, wait until every acknowledged command is durable; kill it if it does not end."""
-        self._process.terminate()
+        self.process.terminate()
         try:
-            self._process.wait(_GRACE)
+            self.process.wait(_GRACE)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
 
@@ -97,10 +101,13 @@ class Server:
             )
 
     def _announced(self) -> int:
-        assert self._process.stdout is not None
-        text = self._process.stdout.readline().strip()
+        assert self.process.stdout is not None
+        patience = threading.Timer(_START, self.process.kill)
+        patience.start()
+        text = self.process.stdout.readline().strip()
+        patience.cancel()
         if not text:
-            self._process.wait(_GRACE)
+            self.process.wait(_GRACE)
             self.check()
         return int(text.rpartition(":")[2].rstrip("/"))
 

@@ -1,0 +1,277 @@
+"""The demo as a process: it serves, tells how it goes, and ends as it is asked to, with nothing left behind."""
+
+import http.client
+import itertools
+import os
+import re
+import select
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from examples.permits import demo
+from examples.permits.app import app
+from examples.permits.demo import SettingError, settings
+from examples.permits.log import lines_of
+from examples.permits.reports import GetDepartment, ListCases
+from examples.permits.sample import sample_rows
+from examples.permits.server import HOST, Server
+from examples.permits.traffic import Traffic
+
+ROOT = Path(__file__).parents[2]
+CASES = 12
+
+
+@pytest.fixture
+def small_log(tmp_path: Path) -> Path:
+    path = tmp_path / "small.csv"
+    rows = list(sample_rows(CASES))
+    path.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n")
+    return path
+
+
+class Demo:
+    """A running demo."""
+
+    def __init__(self, log: Path, **environment: object) -> None:
+        given = {"DEMO_DATA": log, "DEMO_PORT": 0, "TMPDIR": log.parent, **environment}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DEMO_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "examples.permits", "demo"],
+            cwd=ROOT,
+            env=kept | {name: str(value) for name, value in given.items()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.said = ""
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Read on until a line matches."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"no line matches {pattern!r}:\n{self.said}\n{self.process.communicate()[1]}")
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for its end; return status, all that it said, and its complaints."""
+        said, complaints = self.process.communicate(timeout=30)
+        return self.process.returncode, self.said + said, complaints
+
+
+@contextmanager
+def running(log: Path, **environment: object) -> Iterator[Demo]:
+    it = Demo(log, **environment)
+    try:
+        yield it
+    finally:
+        it.process.kill()
+        it.process.communicate()
+
+
+def status_of(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_every_address_that_it_prints_answers_and_it_ends_by_itself_with_status_0(small_log: Path) -> None:
+    with running(small_log, DEMO_SECONDS=1.5, DEMO_RATE=20) as it:
+        it.wait_for("rejected")
+        addresses = re.findall(r"http://127\.0\.0\.1:(\d+)(/\S+)", it.said)
+        statuses = {path: status_of(int(port), path) for port, path in addresses}
+        folder = re.search(r"kept in (.+), until", it.said)
+        status, said, complaints = it.end()
+
+    assert len(statuses) == 7
+    assert set(statuses.values()) == {200}
+    assert (status, complaints) == (0, "")
+    assert re.search(r"^ +1s +\d+ +\d+ +\d+ +\d+ +0$", said, re.MULTILINE)
+    assert re.search(r"stopped after 2 s: [1-9]\d* commands accepted, 0 rejected", said)
+    assert folder is not None
+    assert not Path(folder[1]).exists()
+    assert not listens(int(addresses[0][0]))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_status_0_without_a_traceback_or_a_server_left_over(
+    number: signal.Signals, small_log: Path
+) -> None:
+    with running(small_log, DEMO_RATE=20) as it:
+        port = int(it.wait_for(r"127\.0\.0\.1:(\d+)/docs")[1])
+        it.wait_for("1s ")
+        # To the whole group, as a terminal does at Ctrl-C.
+        os.killpg(it.process.pid, number)
+        status, said, complaints = it.end()
+
+    assert (status, complaints) == (0, "")
+    assert "commands accepted" in said
+    assert not listens(port)
+
+
+def test_the_server_ends_when_the_demo_is_killed(small_log: Path) -> None:
+    with running(small_log, DEMO_RATE=20) as it:
+        port = int(it.wait_for(r"127\.0\.0\.1:(\d+)/docs")[1])
+        assert listens(port)
+        it.process.kill()
+
+        assert soon(lambda: not listens(port))
+
+
+def test_the_demo_ends_with_what_the_server_said_when_the_server_is_killed(small_log: Path) -> None:
+    with running(small_log, DEMO_RATE=20) as it:
+        it.wait_for("/docs")
+        [server] = psutil.Process(it.process.pid).children()
+        server.kill()
+        status, _, complaints = it.end()
+
+    assert status == 1
+    assert complaints.startswith("ServerError: the server ended with status -9")
+
+
+def test_every_command_counts_once_although_the_server_is_killed_amid_the_traffic(tmp_path: Path) -> None:
+    lines = lines_of(sample_rows(60))
+    with Server(tmp_path, 0) as first:
+        port = first.port
+        traffic = Traffic(HOST, port)
+        try:
+            for line in lines[: len(lines) // 2]:
+                assert traffic.send(line, timeout=20)
+            first.process.kill()
+            with Server(tmp_path, port) as second:
+                for line in lines[len(lines) // 2 :]:
+                    assert traffic.send(line, timeout=20)
+                assert soon(lambda: traffic.accepted == len(lines) or traffic.problem is not None)
+                _, ready = second.get("/health/ready")
+        finally:
+            traffic.stop()
+
+    assert (traffic.problem, traffic.rejected) == (None, {})
+    assert {model["checkpoint"] + model["lag"] for model in ready["models"]} == {len(lines)}
+
+
+class Swallower(socketserver.BaseRequestHandler):
+    """Passes on what client and server say, and breaks the connection instead of passing on every fifth answer."""
+
+    answers = itertools.count(1)
+
+    def handle(self) -> None:
+        with socket.create_connection((HOST, self.server.upstream)) as server:  # type: ignore[attr-defined]
+            while True:
+                ready, _, _ = select.select([self.request, server], [], [])
+                said = ready[0].recv(65536)
+                if not said or (ready[0] is server and next(self.answers) % 5 == 0):
+                    return
+                (self.request if ready[0] is server else server).sendall(said)
+
+
+def test_every_command_counts_once_although_answers_get_lost(tmp_path: Path) -> None:
+    lines = lines_of(sample_rows(CASES))
+    with Server(tmp_path, 0) as it, socketserver.ThreadingTCPServer((HOST, 0), Swallower) as proxy:
+        proxy.upstream = it.port  # type: ignore[attr-defined]
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        traffic = Traffic(HOST, proxy.server_address[1])
+        try:
+            for line in lines:
+                assert traffic.send(line, timeout=20)
+            assert soon(lambda: traffic.accepted == len(lines) or traffic.problem is not None)
+            _, ready = it.get("/health/ready")
+        finally:
+            traffic.stop()
+            proxy.shutdown()
+
+    assert (traffic.problem, traffic.rejected) == (None, {})
+    assert {model["checkpoint"] + model["lag"] for model in ready["models"]} == {len(lines)}
+
+
+def test_a_taken_port_is_told_and_another_one_is_used(small_log: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with running(small_log, DEMO_SECONDS=0.2, DEMO_PORT=port) as it:
+            status, said, _ = it.end()
+
+    assert status == 0
+    assert f"Port {port} is taken, so it is port" in said
+
+
+@pytest.mark.anyio
+async def test_a_log_that_is_used_up_begins_again_with_new_cases_also_in_the_next_run(
+    small_log: Path, tmp_path: Path
+) -> None:
+    commands = len(lines_of(sample_rows(CASES)))
+    accepted: list[int] = []
+    for _ in range(2):
+        with running(small_log, DEMO_SECONDS=0.8, DEMO_RATE=500, DEMO_FOLDER=tmp_path / "kept") as it:
+            status, said, complaints = it.end()
+        assert (status, complaints) == (0, "")
+        assert ", 0 rejected" in said
+        accepted.append(int(re.findall(r"([\d,]+) commands accepted", said)[0].replace(",", "")))
+
+    assert accepted[0] > commands
+    async with app.open(f"sqlite:///{tmp_path}/kept") as node:
+        head = await node.caught_up()
+        cases = await node.ask(ListCases(limit=200))
+        general = await node.ask(GetDepartment("General"))
+    # An answer may be lost at the end, its command is not: a command that is accepted twice would show as fewer events.
+    assert sum(accepted) <= head <= sum(accepted) + 16
+    assert len(cases) > 2 * CASES
+    assert general is not None
+
+
+def test_a_setting_that_makes_no_sense_is_told_and_nothing_is_started(small_log: Path) -> None:
+    with running(small_log, DEMO_RATE="fast") as it:
+        status, said, complaints = it.end()
+
+    assert (status, said) == (1, "")
+    assert complaints == "SettingError: DEMO_RATE: expected a number from 0.1 to 1e+06, found 'fast'\n"
+
+
+def test_a_made_up_log_is_taken_where_the_real_one_is_not_at_hand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("DEMO_DATA", "DEMO_SECONDS", "DEMO_PORT", "DEMO_RATE", "DEMO_FOLDER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(demo, "_BESIDE", tmp_path / "nothing.csv")
+
+    given = settings()
+
+    assert (given.data, given.seconds, given.rate, given.port, given.folder) == (None, None, 200.0, 8000, None)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "1e99", "ten"])
+def test_numbers_out_of_range_are_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEMO_SECONDS", text)
+
+    with pytest.raises(SettingError, match="DEMO_SECONDS"):
+        settings()
