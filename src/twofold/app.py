@@ -140,7 +140,7 @@ class App:
         url: str,
         *,
         views: str | None = None,
-        roles: Collection[Role] = ("write", "read", "project"),
+        roles: Collection[Role] | tuple[Role, ...] = ("write", "read", "project"),
         provide: Collection[Any] = (),
     ) -> Node:
         """Return a node that runs this application; use it as `async with app.open(url) as node:`.

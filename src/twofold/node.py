@@ -71,7 +71,7 @@ class Node:
         url: str,
         *,
         views: str | None = None,
-        roles: Collection[Role] = ROLES,
+        roles: Collection[Role] | tuple[Role, ...] = ROLES,
         provide: Collection[Any] = (),
     ) -> None:
         self.app = app

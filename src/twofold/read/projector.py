@@ -23,6 +23,7 @@ from twofold.read.table import Key, Row, Table
 _LINGER = 0.005
 _SLICE = 500
 _KEYS_KEPT = 50_000
+_ROWS_KEPT = 5_000
 _PAUSES = (0.05, 0.2, 1.0, 5.0)
 _NO_KEY = "null"
 _log = logging.getLogger("twofold.read")
@@ -75,6 +76,7 @@ class Projector:
         self._live = False
         self._parked: dict[str, Position] = {}
         self._keys: dict[tuple[Any, ...], Key] = {}
+        self._kept: dict[Key, Any] = {}
 
     async def prepare(self) -> None:
         """Make the table if there is none, and take up where it stands.
@@ -107,6 +109,7 @@ class Projector:
                 await asyncio.sleep(pause)
 
     async def _take_up(self) -> None:
+        self._kept.clear()
         self._checkpoint = await self._store.prepare(self.table, self._history.id)
         head = await self._history.head()
         if self._checkpoint > head:
@@ -139,11 +142,15 @@ class Projector:
         await self._advance(batch, head, live=True)
 
     async def _advance(self, batch: Sequence[Recorded], reached: Position, *, live: bool = False) -> bool:
-        rows, parked = await self._folded(batch)
-        stored = await self._store.apply(
-            self.table,
-            Advance(expected=self._checkpoint, reached=reached, rows=rows, parked=parked, live=live and not self._live),
-        )
+        try:
+            rows, parked = await self._folded(batch)
+            becomes_live = live and not self._live
+            stored = await self._store.apply(
+                self.table, Advance(self._checkpoint, reached, rows, parked, live=becomes_live)
+            )
+        except BaseException:
+            self._kept.clear()
+            raise
         if not stored:
             # Another process projects the same read model and was first.
             await self._take_up()
@@ -163,12 +170,23 @@ class Projector:
             for recorded in batch[start : start + _SLICE]:
                 self._distribute(recorded, touched, parked)
             await asyncio.sleep(0)
-        before = await self._store.load(self.table, list(touched))
+        before = await self._store.load(self.table, [key for key in touched if key not in self._kept])
         rows: list[Row] = []
+        failed: list[Key] = []
         for number, (key, work) in enumerate(touched.items(), 1):
-            self._fold_row(key, work, before, rows, parked)
+            if self._parked and _text_of(key) in self._parked:
+                name = _text_of(key)
+                parked.extend(Parked(name, happening.recorded.position) for happening in work.happenings)
+            elif not self._fold_row(key, work, before, rows):
+                failed.append(key)
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
+        if failed:
+            before = await self._store.load(self.table, failed)
+            for key in failed:
+                self._fold_carefully(key, touched[key], before.get(key), rows, parked)
+        while len(self._kept) > _ROWS_KEPT:
+            del self._kept[next(iter(self._kept))]
         return rows, parked
 
     def _distribute(self, recorded: Recorded, touched: dict[Key, Touched], parked: list[Parked]) -> None:
@@ -198,27 +216,27 @@ class Projector:
             self._keys[values] = key
         return key
 
-    def _fold_row(
-        self, key: Key, work: Touched, before: Mapping[Key, Row], rows: list[Row], parked: list[Parked]
-    ) -> None:
-        name = _text_of(key) if self._parked else ""
-        if name in self._parked:
-            parked.extend(Parked(name, happening.recorded.position) for happening in work.happenings)
-            return
+    def _fold_row(self, key: Key, work: Touched, before: Mapping[Key, Row], rows: list[Row]) -> bool:
+        """Fold a row's events, keeping the instance for the next batch; False, and nothing kept, if one failed."""
+        instance = self._kept.pop(key, None)
         try:
-            instance = self._instance(key, work, before)
+            if instance is None:
+                row = before.get(key)
+                instance = self.table.fresh(work.values) if row is None else self.table.instance(row)
             for happening in work.happenings:
                 self._evolve(instance, happening)
             rows.append(self._row(key, instance))
-        except Exception:  # noqa: BLE001 - found again below, where it is told which event it was
-            self._fold_carefully(key, work, before, rows, parked)
+        except Exception:  # noqa: BLE001 - found again with care, where it is told which event it was
+            return False
+        self._kept[key] = instance
+        return True
 
     def _fold_carefully(
-        self, key: Key, work: Touched, before: Mapping[Key, Row], rows: list[Row], parked: list[Parked]
+        self, key: Key, work: Touched, before: Row | None, rows: list[Row], parked: list[Parked]
     ) -> None:
         """Fold event by event up to the one that cannot be taken; park that one and those after it."""
         name = _text_of(key)
-        good: Row | None = before.get(key)
+        good = before
         for place, happening in enumerate(work.happenings):
             try:
                 instance = self.table.fresh(work.values) if good is None else self.table.instance(good)
@@ -229,18 +247,15 @@ class Projector:
                 parked.append(Parked(name, happening.recorded.position, f"{type(error).__name__}: {error}"))
                 parked.extend(Parked(name, later.recorded.position) for later in work.happenings[place + 1 :])
                 break
-        if good is not None and good is not before.get(key):
+        if good is not None and good is not before:
             rows.append(good)
-
-    def _instance(self, key: Key, work: Touched, before: Mapping[Key, Row]) -> Any:
-        row = before.get(key)
-        return self.table.fresh(work.values) if row is None else self.table.instance(row)
 
     def _evolve(self, instance: Any, happening: Happening) -> None:
         if self._fold.takes_metadata:
             instance.evolve(happening.event, happening.metadata)
         else:
             instance.evolve(happening.event)
+        self.table.settle(instance)
 
     def _row(self, key: Key, instance: Any) -> Row:
         row: Row = self.table.row(instance)

@@ -71,6 +71,8 @@ class Table(Generic[M]):
         self._by_name = {column.name: column for column in self.columns}
         self._to_row = [(column.name, column.optional, column.to_row) for column in self.columns]
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
+        forms: dict[Kind, Callable[[Any], Any]] = {"time": _in_utc, "real": _as_real}
+        self._settled = [(column.name, forms[column.kind]) for column in self.columns if column.kind in forms]
         self._key_places = [list(self._by_name).index(name) for name in self.key]
         for name in self.key:
             if self._by_name[name].kind == "json":
@@ -112,6 +114,14 @@ class Table(Generic[M]):
             if values[place] is not None:
                 values[place] = convert(values[place])
         return self.model(*values)
+
+    def settle(self, instance: M) -> None:
+        """Give fields the form in which they will come back from the database.
+
+        Done after every event, so that a fold does not depend on where its batches end.
+        """
+        for name, settled in self._settled:
+            setattr(instance, name, settled(getattr(instance, name)))
 
     def fresh(self, key: Sequence[Any]) -> M:
         """Return the instance before its first event."""
@@ -255,7 +265,7 @@ def _conversion(bare: Any) -> tuple[Kind, Callable[[Any], Scalar], Callable[[Any
         bytes: ("bytes", bytes, None),
         UUID: ("uuid", _as_text(UUID, str), UUID),
         datetime: ("time", _as_text(datetime, _time_text), datetime.fromisoformat),
-        date: ("text", _as_text(date, date.isoformat), date.fromisoformat),
+        date: ("text", _day_text, date.fromisoformat),
         time: ("text", _as_text(time, time.isoformat), time.fromisoformat),
         Decimal: ("decimal", _as_text(Decimal, str), Decimal),
     }
@@ -267,7 +277,8 @@ def _json(bare: Any) -> tuple[Kind, Callable[[Any], Scalar], Callable[[Any], Any
 
     def to_row(value: Any) -> str:
         text = _encode_json(value)
-        decode(text)
+        if decode(text) != value:
+            raise ValueError("the value would not come back from JSON as it is")
         return text.decode()
 
     return "json", to_row, decode
@@ -310,6 +321,21 @@ def _as_text(kind: type, convert: Callable[[Any], str]) -> Callable[[Any], str]:
         return convert(value)
 
     return to_row
+
+
+def _day_text(value: Any) -> str:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError(f"expected date, found {type(value).__name__}")
+    return value.isoformat()
+
+
+def _in_utc(value: Any) -> Any:
+    is_elsewhere = isinstance(value, datetime) and value.tzinfo is not None and value.tzinfo is not UTC
+    return value.astimezone(UTC) if is_elsewhere else value
+
+
+def _as_real(value: Any) -> Any:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _time_text(value: datetime) -> str:
