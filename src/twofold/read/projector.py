@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,7 +77,7 @@ class Projector:
         self._live = False
         self._parked: dict[str, Position] = {}
         self._keys: dict[tuple[Any, ...], Key] = {}
-        self._kept: dict[Key, Any] = {}
+        self._kept: OrderedDict[Key, Any] = OrderedDict()
 
     async def prepare(self) -> None:
         """Make the table if there is none, and take up where it stands.
@@ -186,7 +187,7 @@ class Projector:
             for key in failed:
                 self._fold_carefully(key, touched[key], before.get(key), rows, parked)
         while len(self._kept) > _ROWS_KEPT:
-            del self._kept[next(iter(self._kept))]
+            self._kept.popitem(last=False)
         return rows, parked
 
     def _distribute(self, recorded: Recorded, touched: dict[Key, Touched], parked: list[Parked]) -> None:
