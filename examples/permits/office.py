@@ -35,6 +35,8 @@ class Channel(Enum):
 
 
 class ReceiveCase(Command):
+    """An application has come in and becomes a case, once."""
+
     case_id: CaseId
     received_at: Time
     channel: Channel
@@ -46,11 +48,15 @@ class ReceiveCase(Command):
 
 
 class PlanEnd(Command):
+    """An open case is to end at another time than its deadline."""
+
     case_id: CaseId
     planned_end: Time
 
 
 class CompleteStep(Command):
+    """Someone has done a task. The first step of every case confirms that it was received."""
+
     case_id: CaseId
     task_id: TaskId
     activity: Name
@@ -60,6 +66,8 @@ class CompleteStep(Command):
 
 
 class CloseCase(Command):
+    """A case has come to its end, once."""
+
     case_id: CaseId
     closed_at: Time
 

@@ -22,7 +22,8 @@ from examples.permits.office import (
 )
 from twofold import App, Found, Query, ReadModel, View
 
-Limit = Annotated[int, Meta(ge=1, le=200)]
+Limit = Annotated[int, Meta(ge=1, le=200, description="at most so many rows")]
+Cursor = Annotated[str, Meta(description="the cursor of the page before, to go on from there")]
 
 # Read models: what is asked for
 
@@ -37,6 +38,8 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class CaseFile(ReadModel, key="case_id"):
+    """All that is known of a case, with its timeline."""
+
     case_id: CaseId
     open: bool = True
     channel: Channel | None = None
@@ -69,6 +72,8 @@ class CaseFile(ReadModel, key="case_id"):
 
 
 class ResourceWork(ReadModel, key="resource"):
+    """One person's steps, in all and by activity."""
+
     resource: str
     steps: int = 0
     activities: dict[str, int] = field(default_factory=dict)
@@ -113,6 +118,8 @@ class DepartmentLoad(ReadModel, key="department"):
 
 
 class ActivityCount(ReadModel, key="activity"):
+    """How often an activity was completed."""
+
     activity: str
     steps: int = 0
 
@@ -148,6 +155,8 @@ class DailyCount(ReadModel, key="day"):
 
 
 class GetCase(Query[CaseFile | None]):
+    """One case file."""
+
     case_id: CaseId
 
 
@@ -158,7 +167,7 @@ class ListCases(Query[Found[CaseFile]]):
     responsible: str | None = None
     open: bool | None = None
     limit: Limit = 20
-    after: str | None = None
+    after: Cursor | None = None
 
 
 class ListOverdueCases(Query[list[CaseFile]]):
@@ -169,6 +178,8 @@ class ListOverdueCases(Query[list[CaseFile]]):
 
 
 class GetResource(Query[ResourceWork | None]):
+    """One person's work."""
+
     resource: Name
 
 
@@ -176,10 +187,12 @@ class ListResources(Query[Found[ResourceWork]]):
     """Who completed steps, the busiest first."""
 
     limit: Limit = 20
-    after: str | None = None
+    after: Cursor | None = None
 
 
 class GetDepartment(Query[DepartmentLoad | None]):
+    """One department's load and throughput."""
+
     department: Name
 
 
@@ -191,10 +204,12 @@ class ListActivities(Query[Found[ActivityCount]]):
     """How often each activity was completed, the most frequent first."""
 
     limit: Limit = 50
-    after: str | None = None
+    after: Cursor | None = None
 
 
 class GetDay(Query[DailyCount | None]):
+    """What happened on one day."""
+
     day: date
 
 
@@ -202,7 +217,7 @@ class ListDays(Query[Found[DailyCount]]):
     """The days on which anything happened, the latest first."""
 
     limit: Limit = 31
-    after: str | None = None
+    after: Cursor | None = None
 
 
 # Handlers: the answers

@@ -124,7 +124,9 @@ def serve_until_let_go(url: str, port: int) -> int:
     """Serve, print the address, and end as at SIGTERM when standard input ends: then the demo is gone."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # Not `sys.stdin.read()`: it would hold a lock that the interpreter wants when it ends.
+        while os.read(0, 1024):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -86,7 +86,7 @@ class Traffic:
                 break
             if time.monotonic() > patience:
                 raise TrafficError(f"no answer but this for {_PATIENCE:g} s: {body}")
-            self._stopping.wait(0.2)
+            self._stopping.wait(0.1)
 
     def _count(self, status: int, body: Mapping[str, object]) -> None:
         with self._lock:
