@@ -35,6 +35,9 @@ async def send_lines(
     Up to `in_flight` commands are under way at once. A command waits for the one before it in its own case, so that
     each case is decided in its order. It may be called again after it was interrupted: ids make every command count
     once. `sent` is called after each command.
+
+    Raises:
+        TwofoldError: what the first command raised that was neither accepted nor rejected. None is sent after it.
     """
     outcome = Outcome()
     places = asyncio.Semaphore(in_flight)
@@ -54,10 +57,13 @@ async def send_lines(
             places.release()
             sent()
 
-    async with asyncio.TaskGroup() as group:
-        for line in lines:
-            await places.acquire()
-            last_of[line.case_id] = group.create_task(send(line, last_of.get(line.case_id)))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for line in lines:
+                await places.acquire()
+                last_of[line.case_id] = group.create_task(send(line, last_of.get(line.case_id)))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
     await node.caught_up(after=outcome.position, timeout=600)
     return outcome
 
@@ -82,13 +88,14 @@ async def run_import(path: Path, url: str) -> int:
         TwofoldError: the history cannot be used.
     """
     try:
+        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     except ImportError as error:
         raise MissingExtra(feature="the progress bar", extra="cli") from error
     lines = read_log(path)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     async with app.open(url) as node:
-        with Progress(*columns) as progress:
+        with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("commands", total=len(lines))
             outcome = await send_lines(node, lines, sent=lambda: progress.advance(bar))
         print(f"{outcome.accepted:,} commands accepted, {outcome.repeated:,} were accepted in an earlier import")
