@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from operator import is_
+from typing import Any
+
+import msgspec
 
 from twofold.history.record import Position
 from twofold.message import Event, Metadata
@@ -15,6 +19,7 @@ from twofold.model import WriteModel, fold_of
 from twofold.write.handler import Boundary
 
 _TRIES = 8
+_GROWING = frozenset((list, dict, set))
 
 
 class Entry:
@@ -47,6 +52,30 @@ class Entry:
             evolve(event, metadata)
         else:
             evolve(event)
+
+
+class State:
+    """A model's fields as they are now, to tell later whether anything but `evolve` changed them.
+
+    Told by identity, and by size for what grows in place: cheap enough for every command. What is changed deep inside
+    is not seen.
+    """
+
+    __slots__ = ("_fields", "_model", "_sizes")
+
+    def __init__(self, model: WriteModel) -> None:
+        self._model = model
+        self._fields = msgspec.structs.astuple(model)
+        self._sizes = _sizes_of(self._fields)
+
+    def has_changed(self) -> bool:
+        """Tell whether the model is not as it was."""
+        fields = msgspec.structs.astuple(self._model)
+        return not all(map(is_, fields, self._fields)) or _sizes_of(fields) != self._sizes
+
+
+def _sizes_of(fields: tuple[Any, ...]) -> list[int]:
+    return [len(field) for field in fields if type(field) in _GROWING]
 
 
 class Cache:

@@ -26,7 +26,7 @@ from twofold.history.codec import Codec
 from twofold.history.record import Submission
 from twofold.history.store import Appended, Duplicate, History, Rejection
 from twofold.message import Command, Event
-from twofold.write.cache import Cache, Entry
+from twofold.write.cache import Cache, Entry, State
 from twofold.write.group import GroupCommit, Pending
 from twofold.write.handler import Boundary, CommandHandler, selection_of
 from twofold.write.load import Loader
@@ -143,6 +143,7 @@ class Decider:
             entries = await self._loader.load(boundaries)
             models = [entry.model for entry in entries]
             revisions = [entry.revision for entry in entries]
+            before = [] if is_async else [State(model) for model in models]
             try:
                 if is_async:
                     # Others are decided while it waits: it gets copies, and is asked again if the originals moved.
@@ -152,6 +153,8 @@ class Decider:
                 events = handler.returned(result)
             except Rejected as error:
                 rejected = error
+            finally:
+                self._refuse_changes(entries, before)
             if is_async and self._have_moved(entries, revisions):
                 return None, None
             pending = Pending(
@@ -178,6 +181,15 @@ class Decider:
         question = Pending(submission, Selection(), (), (), Rejection("repeated", ""))
         self._group.add(question)
         return question
+
+    def _refuse_changes(self, entries: Sequence[Entry], before: Sequence[State]) -> None:
+        # Later commands would be decided on what the handler made of the model, which is in no history.
+        changed = [entry for entry, state in zip(entries, before, strict=False) if state.has_changed()]
+        for entry in changed:
+            self._cache.drop(entry)
+        if changed:
+            names = ", ".join(type(entry.model).__name__ for entry in changed)
+            raise TypeError(f"it changed {names}; a handler reads its models, only evolve changes them")
 
     def _have_moved(self, entries: Sequence[Entry], revisions: Sequence[int]) -> bool:
         return any(
