@@ -288,7 +288,7 @@ class StoreFailed(StoreError):
 
 
 class OutcomeUnknown(StoreError):
-    """It cannot be told whether the command was stored. Facts: `path`, `problem`."""
+    """It cannot be told whether the command was stored. Facts: `path`, `problem`, and from a node `command_id`."""
 
     code = "outcome_unknown"
     _template = (

@@ -305,7 +305,8 @@ class GroupCommit:
         self._sift(Changes(), all_of_them=True)
         for pending in failed:
             if isinstance(error, TwofoldError):
-                pending.fail(type(error)(str(error), **error.facts))
+                facts = {**error.facts, "command_id": pending.submission.command_id}
+                pending.fail(type(error)(str(error), **facts))
             else:
                 pending.fail(error)
 
