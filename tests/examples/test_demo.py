@@ -22,7 +22,7 @@ from examples.permits import demo
 from examples.permits.app import app
 from examples.permits.demo import SettingError, settings
 from examples.permits.log import lines_of
-from examples.permits.reports import GetDepartment, ListCases
+from examples.permits.reports import ListCases
 from examples.permits.sample import sample_rows
 from examples.permits.server import HOST, Server
 from examples.permits.traffic import Traffic
@@ -241,23 +241,22 @@ async def test_a_log_that_is_used_up_begins_again_with_new_cases_also_in_the_nex
     small_log: Path, tmp_path: Path
 ) -> None:
     commands = len(lines_of(sample_rows(CASES)))
-    accepted: list[int] = []
+    heads = [0]
     for _ in range(2):
-        with running(small_log, DEMO_SECONDS=0.8, DEMO_RATE=500, DEMO_FOLDER=tmp_path / "kept") as it:
+        accepted = 0
+        with running(small_log, DEMO_RATE=400, DEMO_FOLDER=tmp_path / "kept") as it:
+            while accepted <= 2 * commands:
+                accepted = int(it.wait_for(r"^ +\d+s +\S+ +([\d,]+)")[1].replace(",", ""))
+            it.process.terminate()
             status, said, complaints = it.end()
         assert (status, complaints) == (0, "")
         assert ", 0 rejected" in said
-        accepted.append(int(re.findall(r"([\d,]+) commands accepted", said)[0].replace(",", "")))
-
-    assert accepted[0] > commands
-    async with app.open(f"sqlite:///{tmp_path}/kept") as node:
-        head = await node.caught_up()
-        cases = await node.ask(ListCases(limit=200))
-        general = await node.ask(GetDepartment("General"))
-    # An answer may be lost at the end, its command is not: a command that is accepted twice would show as fewer events.
-    assert sum(accepted) <= head <= sum(accepted) + 16
-    assert len(cases) > 2 * CASES
-    assert general is not None
+        async with app.open(f"sqlite:///{tmp_path}/kept") as node:
+            heads.append(await node.caught_up())
+            cases = await node.ask(ListCases(limit=200))
+        # The round that was cut short may be sent again in part; nothing else is.
+        assert heads[-1] - heads[-2] > accepted - commands
+        assert len(cases) > CASES
 
 
 def test_a_setting_that_makes_no_sense_is_told_and_nothing_is_started(small_log: Path) -> None:
