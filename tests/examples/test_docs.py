@@ -34,7 +34,8 @@ def test_its_commands_run(tmp_path: Path) -> None:
         done = subprocess.run(
             [*programs[program], *arguments],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])},
             capture_output=True,
             text=True,
             timeout=60,
