@@ -105,6 +105,9 @@ class GroupCommit:
         self._limit = limit
         self._waiting: list[Pending] = []
         self._flying: list[Pending] = []
+        # Every tag of a pending event is in one of these; a tag in them may have no pending event any more.
+        self._waiting_tags: set[str] = set()
+        self._flying_tags: set[str] = set()
         self._wake = asyncio.Event()
         self._closed = False
         self._task: asyncio.Task[None] | None = None
@@ -147,12 +150,18 @@ class GroupCommit:
             self._forget(pending.proposed)
             raise
         self._waiting.append(pending)
+        for proposed in pending.proposed:
+            self._waiting_tags.update(proposed.tags)
         self._wake.set()
 
     def pending(self) -> Iterator[Pending]:
         """Yield the decisions that are not durable yet, in their order."""
         yield from self._flying
         yield from self._waiting
+
+    def pending_on(self, tag: str) -> Iterator[Pending]:
+        """Yield the decisions that are not durable yet, in their order; none if no event of them has the tag."""
+        return self.pending() if tag in self._waiting_tags or tag in self._flying_tags else iter(())
 
     def awaits(self, scope: tuple[str, str, UUID]) -> bool:
         """Tell whether a command of this id is not durable yet."""
@@ -186,6 +195,9 @@ class GroupCommit:
 
     async def _append(self) -> None:
         self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        self._flying_tags = self._waiting_tags
+        if not self._waiting:
+            self._waiting_tags = set()
         answered = self._flying
         try:
             outcomes = await self._history.append(self._conditioned())

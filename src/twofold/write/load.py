@@ -78,7 +78,7 @@ class Loader:
             else:
                 break
         # Nothing is awaited from here on: the entry stands where the cache stands.
-        for pending in self._group.pending():
+        for pending in self._group.pending_on(entry.boundary.tag):
             for proposed, event in zip(pending.proposed, pending.events, strict=True):
                 if entry.boundary.takes(proposed):
                     entry.fold(event)
@@ -95,4 +95,5 @@ class Loader:
         entry.position = until
 
     def _is_pending(self, boundary: Boundary) -> bool:
-        return any(boundary.takes(proposed) for pending in self._group.pending() for proposed in pending.proposed)
+        pending = self._group.pending_on(boundary.tag)
+        return any(boundary.takes(proposed) for each in pending for proposed in each.proposed)
