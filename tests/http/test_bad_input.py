@@ -243,6 +243,11 @@ async def answered_to(client: Client, parts: list[dict[str, Any]]) -> list[Any]:
     return sent
 
 
+async def test_a_body_that_comes_in_one_piece_of_unknown_size_is_refused_too(client: Client) -> None:
+    sent = await answered_to(client, [{"type": "http.request", "body": b" " * 2_000_000}])
+    assert sent[0]["status"] == 413
+
+
 async def test_a_body_that_never_ends_is_kept_only_up_to_the_limit(url: str) -> None:
     async with served(url, max_body=10_000) as client:
         taken = 0

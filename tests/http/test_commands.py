@@ -145,6 +145,20 @@ async def test_a_handler_whose_event_is_not_valid_appends_nothing(client: Client
     assert await client.head() == 0
 
 
+async def test_a_command_of_unknown_outcome_can_be_repeated_under_its_id(client: Client) -> None:
+    fields = {"ticket_id": uuid4()}
+    without = await client.send("Doubt", fields)
+    told = problem(without)
+    assert (without.status_code, told["code"]) == (503, "outcome_unknown")
+    assert UUID(told["command_id"])
+    assert "secret" not in without.text
+    # Whoever simply sent it again would send another command.
+    assert "retry-after" not in without.headers
+    with_key = await client.send("Doubt", fields, {"Idempotency-Key": told["command_id"]})
+    assert problem(with_key)["command_id"] == told["command_id"]
+    assert with_key.headers["retry-after"] == "1"
+
+
 async def test_what_clients_send_is_in_no_log(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     canary = "canary-7261"

@@ -92,6 +92,8 @@ async def test_the_hosts_lifespan_opens_and_closes_the_node(host: Host, url: str
             node = await service.node()
             await write_and_read(http, "/office")
             assert await node.history.head() == 1
+        with pytest.raises(NodeClosed):
+            await node.send(OpenTicket(uuid4(), "too late"))
         answer = await http.get("/office/queries/CountTickets")
         assert (answer.status_code, problem(answer)["code"]) == (503, "node_closed")
         assert "node.send" not in answer.text
@@ -119,6 +121,15 @@ async def test_a_server_is_told_why_the_service_does_not_start(tmp_path: Any) ->
     with pytest.raises(RuntimeError, match="cannot use"):
         async with alive(asgi(app, f"sqlite:///{tmp_path}/data")):
             pass
+
+
+async def test_files_that_are_not_ours_are_told_without_their_place(tmp_path: Any) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "history.db").write_bytes(b"something else" * 1000)
+    async with to(asgi(app, f"sqlite:///{tmp_path}/data")) as http:
+        answer = await http.post("/commands/CloseTicket", json={"ticket_id": str(uuid4())})
+        assert (answer.status_code, problem(answer)["code"]) == (503, "foreign_file")
+        assert str(tmp_path) not in answer.text
 
 
 async def test_storage_that_could_not_be_opened_is_tried_again_at_the_next_request(tmp_path: Any) -> None:

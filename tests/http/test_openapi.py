@@ -138,6 +138,7 @@ def test_every_message_is_described_with_its_words_and_constraints() -> None:
         "limit",
         "after",
     ]
+    assert query["parameters"][0]["schema"] == {"type": "integer", "minimum": 1, "maximum": 5}
     assert query["responses"]["200"]["content"]["application/json"]["schema"] == {
         "type": "array", "items": {"$ref": "#/components/schemas/Ticket"},
     }  # fmt: skip
@@ -169,7 +170,7 @@ async def test_every_example_is_taken(client: Client) -> None:
         if method == "post":
             example = operation["requestBody"]["content"]["application/json"]["example"]
             answer = await client.raw(path, msgspec.json.encode(example))
-            assert answer.status_code in (200, 409, 500), f"{path}: {answer.text}"
+            assert answer.status_code in (200, 409, 500, 503), f"{path}: {answer.text}"
 
 
 async def test_what_the_service_tells_of_its_version_is_the_hosts_choice() -> None:

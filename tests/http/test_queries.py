@@ -57,11 +57,17 @@ async def test_a_position_that_is_none_is_refused(client: Client, text: str) -> 
     assert (answer.status_code, told["code"], told["header"]) == (400, "invalid_header", "Twofold-After")
 
 
-@pytest.mark.parametrize("text", ["", "-1", "31", "30.1", "nan", "inf", "1e1", "x", "1,5"])
+@pytest.mark.parametrize("text", ["", "-1", "31", "30.1", "nan", "inf", "1e9", "x", "1,5", "1e", "0x1"])
 async def test_a_timeout_beyond_bounds_is_refused(client: Client, text: str) -> None:
     answer = await client.http.get("/queries/CountTickets", headers={"Twofold-Timeout": text})
     told = problem(answer)
     assert (answer.status_code, told["code"], told["header"]) == (400, "invalid_header", "Twofold-Timeout")
+
+
+@pytest.mark.parametrize("text", ["0", "30", "0.5", "30.0", "2e1", "5e-324", "1.8389557611733122E-28"])
+async def test_a_timeout_is_any_number_within_bounds(client: Client, text: str) -> None:
+    answer = await client.http.get("/queries/CountTickets", headers={"Twofold-Timeout": text})
+    assert answer.status_code == 200
 
 
 async def test_a_header_that_is_sent_twice_is_refused(client: Client) -> None:

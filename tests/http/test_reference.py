@@ -1,7 +1,6 @@
 """`docs/http.md` says what the code does: its tables, its numbers, and its curl example."""
 
 import inspect
-import os
 import re
 import shutil
 import signal
@@ -13,7 +12,7 @@ import pytest
 
 from tests.http.client import served, to
 from tests.http.test_problem import every_error
-from tests.http.test_server import running
+from tests.http.test_server import environment, running
 from tests.http.tickets import app
 from twofold.errors import StoreError
 from twofold.http import asgi, fields, headers, serve
@@ -110,7 +109,7 @@ def test_the_command_that_runs_the_example_starts_it(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

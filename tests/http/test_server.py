@@ -35,10 +35,14 @@ print("stopped", flush=True)
 
 def start(url: str, port: int = 0, code: str = CODE) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-c", code, url, str(port)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a process that imports what this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
 
 
 @contextlib.contextmanager
@@ -213,5 +217,7 @@ def test_a_package_that_is_not_installed_is_told_with_the_extra_that_has_it(abse
         "from twofold.http import asgi, serve\n"
         f"try:\n    {call}\nexcept MissingExtra as error:\n    print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60
+    )
     assert f"pip install 'twofold[{extra}]'" in done.stdout, done.stderr

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from twofold import App, Command, Event, Found, Query, ReadModel, Rejected, Tag, View, WriteModel
+from twofold.errors import OutcomeUnknown
 
 TicketId = Annotated[UUID, Tag("ticket")]
 Title = Annotated[str, Meta(min_length=1, max_length=80, description="what it is <about>")]
@@ -63,6 +64,10 @@ class BreakDown(Command):
 
 
 class SayNonsense(Command):
+    ticket_id: TicketId
+
+
+class Doubt(Command):
     ticket_id: TicketId
 
 
@@ -204,6 +209,11 @@ def break_down(command: BreakDown, state: State) -> TicketClosed:
 @app.command
 def say_nonsense(command: SayNonsense, state: State) -> TicketOpened:
     return TicketOpened(command.ticket_id, "", 3, Kind.BUG, [], None, None, 1.0, 0)
+
+
+@app.command
+def doubt(command: Doubt) -> TicketClosed:
+    raise OutcomeUnknown(path="the secret path", problem="the disk said nothing")
 
 
 @app.command

@@ -27,7 +27,7 @@ COMMAND_IDS = UUID("880315c1-ccbe-43e0-ae44-205641d2e4f5")
 
 _uuid = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _visible = re.compile(r"[!-~]{1,255}")
-_number = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_number = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 
 
 def text_of(headers: Headers, name: str) -> str | None:

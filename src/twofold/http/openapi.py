@@ -115,10 +115,11 @@ class Document:
             parameter: dict[str, Any] = {"name": name, "in": "query", "required": name in schema["required"]}
             if "description" in field:
                 parameter["description"] = field["description"]
+            written = _as_text(field)
             if forms[name] == "json":
-                yield {**parameter, "content": {_JSON: {"schema": field}}}
+                yield {**parameter, "content": {_JSON: {"schema": written}}}
             else:
-                yield {**parameter, "schema": field}
+                yield {**parameter, "schema": written}
 
     def _answer(self, query: type[Query[Any]]) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": "The answer.", "content": {_JSON: {"schema": self._answers[query]}}}
@@ -147,6 +148,15 @@ def codes_of(status: int) -> list[str]:
     return [known.get(code, code) for code in from_errors] + [
         code for code, rule in REFUSALS.items() if rule.status == status
     ]
+
+
+def _as_text(field: Schema) -> Schema:
+    """Return the schema of a field in an address, where nothing can be written for `null`."""
+    parts = [part for part in field.get("anyOf", ()) if part.get("type") != "null"]
+    if len(parts) == len(field.get("anyOf", ())):
+        return field
+    rest = {name: value for name, value in field.items() if name != "anyOf" and (name, value) != ("default", None)}
+    return {**rest, **parts[0]} if len(parts) == 1 else {**rest, "anyOf": parts}
 
 
 def _all_statuses() -> list[int]:
