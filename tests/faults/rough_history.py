@@ -1,0 +1,132 @@
+"""A history that goes wrong as histories do: it wraps a real one and obeys the same protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from twofold.errors import OutcomeUnknown, StoreFailed
+from twofold.history.boundary import Selection
+from twofold.history.record import Position, Recorded
+from twofold.history.store import Appended, Decision, History, Outcome
+
+Fault: TypeAlias = Literal["none", "delayed", "raced", "failed", "stored_unknown", "stored_failed", "cancelled", "odd"]
+FAULTS: tuple[Fault, ...] = (
+    "none", "delayed", "raced", "failed", "stored_unknown", "stored_failed", "cancelled", "odd",
+)  # fmt: skip
+
+
+class RoughHistory:
+    """Implements `History` over another one.
+
+    Args:
+        real: what is wrapped; several of these may share one.
+        plan: what befalls each append in turn; after its end all goes well.
+        turns: how many turns of the event loop a call takes, by a random source of its own; 0 for none.
+        rival: called before an append that is to be `raced`: another process that is first.
+
+    Attributes:
+        rejections: reason and position of each rejection that was stored.
+    """
+
+    def __init__(
+        self,
+        real: History,
+        plan: Sequence[Fault] = (),
+        *,
+        turns: int = 0,
+        seed: int = 0,
+        rival: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.real = real
+        self.plan = list(plan)
+        self.rival = rival
+        self.rejections: list[tuple[str, Position]] = []
+        self._turns = turns
+        self._random = Random(seed)
+
+    @property
+    def id(self) -> UUID:
+        return self.real.id
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        fault = self.plan.pop(0) if self.plan else "none"
+        await self._pause()
+        if fault == "delayed":
+            await asyncio.sleep(0.01)
+        if fault == "raced" and self.rival is not None:
+            await self.rival()
+        if fault == "failed":
+            raise StoreFailed(path="rough", problem="it failed before anything was stored")
+        if fault == "odd":
+            raise RuntimeError("a driver's own error")
+        outcomes = await self.real.append(decisions)
+        for decision, outcome in zip(decisions, outcomes, strict=True):
+            if decision.rejection is not None and isinstance(outcome, Appended):
+                self.rejections.append((decision.rejection.reason, outcome.last))
+        if fault == "stored_unknown":
+            raise OutcomeUnknown(path="rough", problem="the connection was lost after the commit")
+        if fault == "stored_failed":
+            raise StoreFailed(path="rough", problem="it says that nothing was stored, and lies")
+        if fault == "cancelled":
+            raise asyncio.CancelledError
+        await self._pause()
+        return outcomes
+
+    async def read(
+        self, selection: Selection, *, after: Position = 0, until: Position | None = None, limit: int | None = None
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        await self._pause()
+        async for batch in self.real.read(selection, after=after, until=until, limit=limit):
+            size = self._random.randrange(1, 4) if self._turns else len(batch)
+            for start in range(0, len(batch), size):
+                yield batch[start : start + size]
+                await self._pause()
+
+    async def head(self) -> Position:
+        return await self.real.head()
+
+    async def changed(self, after: Position) -> None:
+        await self.real.changed(after)
+
+    async def find(self, scope: tuple[str, str, UUID]) -> Position | None:
+        await self._pause()
+        return await self.real.find(scope)
+
+    async def close(self) -> None:
+        """Leave the real one open: it is shared."""
+
+    async def _pause(self) -> None:
+        for _ in range(self._random.randrange(self._turns + 1) if self._turns else 0):
+            await asyncio.sleep(0)
+
+
+class GatedHistory(RoughHistory):
+    """Appends wait at a gate until the test opens it; it starts open."""
+
+    def __init__(self, real: History, plan: Sequence[Fault] = ()) -> None:
+        super().__init__(real, plan)
+        self.arrived = asyncio.Event()
+        self.batches: list[int] = []
+        self._gate = asyncio.Event()
+        self._gate.set()
+
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        """Let appends wait inside the block."""
+        self._gate.clear()
+        self.arrived.clear()
+        try:
+            yield
+        finally:
+            self._gate.set()
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        self.batches.append(len(decisions))
+        self.arrived.set()
+        await self._gate.wait()
+        return await super().append(decisions)
