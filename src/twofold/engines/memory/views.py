@@ -15,6 +15,12 @@ from twofold.history.record import Position
 from twofold.read.store import Advance, Page, Parked, TableStatus
 from twofold.read.table import Key, Row, Table
 
+_READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
+
+
+def _only_reading(operation: int, *_: str | None) -> int:
+    return apsw.SQLITE_OK if operation in _READING else apsw.SQLITE_DENY
+
 
 class _Kept:
     def __init__(self, history_id: UUID) -> None:
@@ -55,8 +61,7 @@ class MemoryViews:
         kept = self._tables[table.versioned_name]
         if kept.checkpoint != advance.expected:
             return False
-        for row in advance.rows:
-            kept.rows[table.key_in(row)] = row
+        kept.rows |= {table.key_in(row): row for row in advance.rows}
         kept.parked.extend(advance.parked)
         kept.checkpoint = advance.reached
         if advance.live:
@@ -92,8 +97,10 @@ class MemoryViews:
 
         def compare(one: tuple[Any, ...], other: tuple[Any, ...]) -> int:
             for a, b, number, (_, descending) in zip(one, other, numbers, page.order, strict=True):
+                if number:
+                    a, b = (value if value is None else Decimal(value) for value in (a, b))
                 if a != b:
-                    a_first = a is None or (b is not None and (Decimal(a) < Decimal(b) if number else a < b))
+                    a_first = a is None or (b is not None and a < b)
                     return 1 if a_first == descending else -1
             return 0
 
@@ -118,7 +125,7 @@ class MemoryViews:
             marks = ", ".join("?" * len(table.columns))
             rows = self._tables[table.versioned_name].rows.values()
             connection.executemany(f'INSERT INTO "{table.live_name}" VALUES ({marks})', rows)
-            connection.execute("PRAGMA query_only = ON")
+            connection.authorizer = _only_reading
             return list(connection.execute(f'SELECT {names} FROM "{table.live_name}" {text}', dict(values)))
         except (apsw.Error, KeyError) as error:
             raise InvalidFilter(model=table.name, problem=f"the SQL text is refused: {error}") from error

@@ -3,7 +3,8 @@
 Statements run where they are called, on the event loop; only COMMIT, which waits for the disk, runs in a thread.
 The reason is CPython's lock: a thread gives it up at every step of a statement and, while the event loop is busy,
 waits 5 ms to get it back: measured here, a writer thread then made 44 commits a second instead of 3,500.
-A COMMIT of a few rows, on a disk that has been quick, is run in place. Reads that turn out long are interrupted after a few milliseconds and done again in a thread.
+A COMMIT of a few rows, on a disk that has been quick, is run in place: two hops between threads would cost as much.
+Reads that turn out long are interrupted after a few milliseconds and done again in a thread.
 """
 
 from twofold.engines.sqlite.history import SqliteHistory

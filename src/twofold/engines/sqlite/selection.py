@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -23,9 +24,14 @@ def positions(selection: Selection, after: Position, until: Position, limit: int
 def fetch(selection: Selection, after: Position, until: Position, limit: int) -> tuple[str, list[Any]]:
     """Return the statement, with its values, that reads the first `limit` selected events."""
     found = list(positions(selection, after, until, limit))
-    union = " UNION ".join(f"SELECT position FROM ({sql})" for sql, _ in found)
     values = [value for _, bound in found for value in bound]
-    return statement("fetch").format(positions=union), [*values, limit]
+    return _fetch_text(tuple(sql for sql, _ in found)), [*values, limit]
+
+
+@lru_cache
+def _fetch_text(statements: tuple[str, ...]) -> str:
+    union = " UNION ".join(f"SELECT position FROM ({sql})" for sql in statements)
+    return statement("fetch").format(positions=union)
 
 
 def _of_criterion(

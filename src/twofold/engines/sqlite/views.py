@@ -26,6 +26,7 @@ from twofold.read.table import Key, Row, Table
 
 APPLICATION_ID = 0x32466F56
 VERSION = 1
+_REFUSALS = (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError, apsw.AuthError)
 _FEW = 100
 
 
@@ -121,10 +122,12 @@ class SqliteViews:
         try:
             return await self._reader.rows(self._sql(table).select + text, dict(values))
         except StoreError as error:
-            if isinstance(error.__cause__, apsw.SQLError | apsw.BindingsError | apsw.ReadOnlyError):
+            if isinstance(error.__cause__, _REFUSALS):
                 problem = f"the SQL text is refused: {error.__cause__}"
                 raise InvalidFilter(model=table.name, problem=problem) from error
             raise
+        except KeyError as error:
+            raise InvalidFilter(model=table.name, problem=f"no value was given for :{error.args[0]}") from error
 
     async def close(self) -> None:
         """Close the file after the transaction that is under way."""
