@@ -116,7 +116,8 @@ class File:
         flags = apsw.SQLITE_OPEN_READWRITE if writing else apsw.SQLITE_OPEN_READONLY
         with translated(self.path):
             connection = apsw.Connection(str(self.path), flags=flags, statementcachesize=512)
-            connection.set_busy_timeout(0 if writing else int(_OPENING_TIMEOUT * 1000))
+            # Another process may just be recovering the file, or closing it as the last one.
+            connection.set_busy_timeout(int(_OPENING_TIMEOUT * 1000))
             # Without this, SQLite compiles a statement anew whenever a value that is bound to it has changed, in case
             # another plan suits it better: four fifths of the time of a short query.
             connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -132,13 +133,17 @@ class File:
             else:
                 connection.execute("PRAGMA query_only = ON")
             self._check(connection)
-            if not writing:
+            if writing:
+                # The writer waits by itself, so that the event loop goes on meanwhile.
+                connection.set_busy_timeout(0)
+            else:
                 connection.authorizer = _only_reading
         return connection
 
     def _check(self, connection: apsw.Connection) -> bool:
-        application_id, version = connection.pragma("application_id"), connection.pragma("user_version")
+        # In this order: another process may make the file between any two of these, in one transaction.
         empty = not connection.execute("SELECT count(*) FROM sqlite_schema").get
+        version, application_id = connection.pragma("user_version"), connection.pragma("application_id")
         if application_id == 0 and version == 0 and empty:
             return False
         if application_id != self._application_id:
