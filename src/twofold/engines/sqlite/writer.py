@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import apsw
 
 from twofold.engines.sqlite.file import File, translate, translated
-from twofold.errors import StoreBusy, StoreError
+from twofold.errors import StoreBusy, StoreError, StoreFailed
 
 _PATIENCE = 10.0
 _QUICK = 0.001
@@ -34,6 +34,7 @@ class Writer:
     def __init__(self, file: File) -> None:
         self._file = file
         self._connection: apsw.Connection | None = None
+        self._closed = False
         self._wal_pages = 0
         self._usual = 0.0
         self._connect()
@@ -71,10 +72,13 @@ class Writer:
     async def close(self) -> None:
         """Close the connection when the transaction under way has ended."""
         async with self._lock:
+            self._closed = True
             self._drop()
             self._thread.shutdown()
 
     async def _begin(self) -> apsw.Connection:
+        if self._closed:
+            raise StoreFailed(path=str(self._file.path), problem="the file was closed")
         loop = asyncio.get_running_loop()
         started = loop.time()
         pause = 0.0002
