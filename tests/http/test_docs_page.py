@@ -82,7 +82,15 @@ def test_the_page_tells_of_every_message(text: str) -> None:
     assert len([attributes for attributes in found.all("form") if attributes["data-path"]]) == len(names)
     for name in names:
         assert name in found.text
-    for words in ("at most 80 characters", "what it is <about>", "≥ 1", "one of", "required", 'default "bug"'):
+    for words in (
+        "length ≤ 80",
+        "string (date-time)",
+        "what it is <about>",
+        "≥ 1",
+        "one of",
+        "required",
+        'default "bug"',
+    ):
         assert words in found.text
 
 

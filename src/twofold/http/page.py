@@ -91,10 +91,10 @@ def _fields(schema: Schema, components: dict[str, Schema]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{_type(field)}</td>"
         f"<td>{_presence(name, field, schema)}</td>"
-        f"<td>{escape(', '.join(_constraints(field)))} {escape(field.get('description', ''))}</td></tr>\n"
+        f"<td>{escape(', '.join(_constraints(field)))}</td><td>{escape(field.get('description', ''))}</td></tr>\n"
         for name, field in properties.items()
     )
-    return f"<table>\n<tr><th>field</th><th>type</th><th></th><th>constraints</th></tr>\n{rows}</table>\n"
+    return f"<table>\n<tr><th>field</th><th>type</th><th></th><th>constraints</th><th></th></tr>\n{rows}</table>\n"
 
 
 def _presence(name: str, field: Schema, schema: Schema) -> str:
@@ -128,13 +128,13 @@ _WORDS = {
     "maximum": "≤ {}",
     "exclusiveMaximum": "< {}",
     "multipleOf": "a multiple of {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
+    "minLength": "length ≥ {}",
+    "maxLength": "length ≤ {}",
     "pattern": "matches {}",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "minProperties": "at least {} members",
-    "maxProperties": "at most {} members",
+    "minItems": "items ≥ {}",
+    "maxItems": "items ≤ {}",
+    "minProperties": "members ≥ {}",
+    "maxProperties": "members ≤ {}",
 }
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from twofold import wire
 from twofold.errors import InvalidMessage
+from twofold.http.times import tell_times
 from twofold.read.view import Found
 
 Schema: TypeAlias = dict[str, Any]
@@ -24,9 +25,9 @@ def schema_of(kind: Any) -> Schema:
 
 def schemas_of(kinds: Sequence[Any]) -> tuple[list[Schema], dict[str, Schema]]:
     """Return the schemas of several types, and the components that they refer to, by name."""
-    found, components = msgspec.json.schema_components(
-        [_described(kind) for kind in kinds], schema_hook=_unknown, ref_template=PLACE
-    )
+    described = [_described(kind) for kind in kinds]
+    found, components = msgspec.json.schema_components(described, schema_hook=_unknown, ref_template=PLACE)
+    tell_times(described, found, components)
     return list(found), components
 
 
@@ -65,24 +66,11 @@ def sketch(schema: Schema, components: dict[str, Schema], name: str = "", depth:
 def example_of(kind: type[msgspec.Struct], schema: Schema, components: dict[str, Schema]) -> Any | None:
     """Return a message of this kind as JSON would hold it, None where none can be made from the schema alone."""
     example = sketch(schema, components)
-    # A schema does not always tell the form of a text (times without a zone, for one); so what is refused is mended.
-    for _ in range(len(example)):
-        field = _refused_field(kind, example)
-        if field is None:
-            return example
-        forms = ({**example, field: text} for text in _FORMATS.values())
-        example = next((form for form in forms if _refused_field(kind, form) != field), None)
-        if example is None:
-            return None
-    return example if _refused_field(kind, example) is None else None
-
-
-def _refused_field(kind: type[msgspec.Struct], example: Any) -> str | None:
     try:
         wire.decode(kind, msgspec.json.encode(example))
-    except InvalidMessage as error:
-        return str(error.field)
-    return None
+    except InvalidMessage:
+        return None
+    return example
 
 
 def _object(schema: Schema, components: dict[str, Schema], depth: int) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def address_of(host: str, sockets: Sequence[socket.socket]) -> str:
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it answers, and leaves signals to whoever runs it."""
+    """A server that tells when it answers."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -87,13 +87,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._tell()
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
 
 async def _serve(service: Service, server: _Server, sockets: list[socket.socket]) -> None:
-    # Signals are caught until the node is closed. uvicorn itself would raise them again before that.
+    # uvicorn raises the signal that ended it once more, which must not end the process before the node is closed.
     with _caught(server):
         async with service.lifespan():
             await server.serve(sockets)
