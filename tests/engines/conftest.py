@@ -6,9 +6,10 @@ from tempfile import mkdtemp
 
 import pytest
 
-from twofold.engines.memory import MemoryHistory
-from twofold.engines.sqlite import SqliteHistory
-from twofold.testing.contracts import Engine, HistoryEngine
+from twofold.engines.memory import MemoryHistory, MemoryViews
+from twofold.engines.sqlite import SqliteHistory, SqliteViews
+from twofold.read.store import ViewStore
+from twofold.testing.contracts import Engine, HistoryEngine, ViewEngine
 
 
 @pytest.fixture
@@ -22,3 +23,16 @@ def memory_history() -> HistoryEngine:
 
 def sqlite_history(folder: Callable[[], Path]) -> HistoryEngine:
     return Engine("sqlite", SqliteHistory, place=folder)
+
+
+def memory_views() -> ViewEngine:
+    return Engine("memory", lambda place: MemoryViews(), cannot={"reopen", "share", "connect"})
+
+
+def sqlite_views(folder: Callable[[], Path]) -> ViewEngine:
+    return Engine("sqlite", SqliteViews, place=folder, write_raw=_write_to_sqlite)
+
+
+def _write_to_sqlite(store: ViewStore, statement: str) -> None:
+    assert isinstance(store, SqliteViews)
+    store._reader._here.execute(statement)

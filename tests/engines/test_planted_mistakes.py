@@ -181,7 +181,7 @@ async def test_a_wrong_history_is_found(kind: type[PlainHistory], test: Callable
 @pytest.mark.parametrize("kind", AT_RANDOM, ids=named)
 def test_a_wrong_decision_is_found_by_random_steps(kind: type[Reference]) -> None:
     suite = HistoryContract()
-    suite.settings = settings(suite.settings, phases=[Phase.generate], database=None)
+    suite.steps_at_random = settings(suite.steps_at_random, phases=[Phase.generate], database=None)
     with pytest.raises((AssertionError, ExceptionGroup)):
         suite.test_random_steps_are_answered_as_by_the_reference(with_reference(kind))
 

@@ -156,7 +156,7 @@ class Table(Generic[M]):
             if msgspec.convert(value, column.type) != value:
                 raise TypeError(f"found {type(value).__name__}")
             return column.to_row(value)
-        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
             raise InvalidFilter(model=self.name, problem=f"{name}: {error}") from error
 
     def column(self, name: str) -> Column:

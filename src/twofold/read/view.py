@@ -91,7 +91,10 @@ class View(Generic[M]):
 
         Write the text yourself; whatever comes from outside goes into `values`, by name.
         """
-        bound = {name: plain(value) for name, value in values.items()}
+        try:
+            bound = {name: plain(value) for name, value in values.items()}
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise InvalidFilter(model=self._table.name, problem=f"a value cannot be used: {error}") from error
         return [self._table.instance(row) for row in await self._store.sql(self._table, text, bound)]
 
     def _place(self, name: str) -> int:

@@ -19,5 +19,6 @@ pytest.register_assert_rewrite(*[f"{__name__}.{module.name}" for module in iter_
 
 from twofold.testing.contracts.engine import ABILITIES, Ability, Engine, HistoryEngine, ViewEngine  # noqa: E402
 from twofold.testing.contracts.history import HistoryContract  # noqa: E402
+from twofold.testing.contracts.views import ViewStoreContract  # noqa: E402
 
-__all__ = ["ABILITIES", "Ability", "Engine", "HistoryContract", "HistoryEngine", "ViewEngine"]
+__all__ = ["ABILITIES", "Ability", "Engine", "HistoryContract", "HistoryEngine", "ViewEngine", "ViewStoreContract"]

@@ -138,13 +138,13 @@ class HistoryAtRandom(Suite):
     """The state machine as one test.
 
     Attributes:
-        settings: how many examples of how many steps; a longer run overrides them.
+        steps_at_random: how many examples of how many steps; a longer run overrides it.
     """
 
-    settings = settings(
+    steps_at_random = settings(
         max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
 
     def test_random_steps_are_answered_as_by_the_reference(self, engine: HistoryEngine) -> None:
         machine = type("Machine", (HistoryMachine,), {"engine": engine})
-        run_state_machine_as_test(machine, settings=self.settings)
+        run_state_machine_as_test(machine, settings=self.steps_at_random)

@@ -1,0 +1,22 @@
+"""The suite that every view store must pass.
+
+    @pytest.fixture
+    def engine(tmp_path: Path) -> ViewEngine:
+        return Engine("sqlite", SqliteViews, place=lambda: Path(mkdtemp(dir=tmp_path)), write_raw=…)
+
+    class TestViews(ViewStoreContract): ...
+
+`write_raw(store, statement)` runs a statement on the connection that the store reads with, and must not get through.
+"""
+
+from __future__ import annotations
+
+from twofold.testing.contracts.views_kinds import ViewKinds
+from twofold.testing.contracts.views_paging import ViewPaging
+from twofold.testing.contracts.views_projection import ViewProjection
+from twofold.testing.contracts.views_reading import ViewReading
+from twofold.testing.contracts.views_versions import ViewVersions
+
+
+class ViewStoreContract(ViewProjection, ViewVersions, ViewReading, ViewPaging, ViewKinds):
+    """What `twofold.read.store.ViewStore` promises; needs a fixture `engine: ViewEngine`."""

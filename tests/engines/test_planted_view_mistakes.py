@@ -1,0 +1,140 @@
+"""The suite of view stores finds what it is there for: each planted mistake makes the test meant for it fail."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+
+from tests.engines import view_mistakes as wrong
+from twofold.engines.memory import MemoryViews
+from twofold.testing.contracts import Engine, ViewEngine, ViewStoreContract
+from twofold.testing.contracts.views_reading import FINDINGS, ORDERS, WRITES
+
+Suite = ViewStoreContract
+Given = dict[str, Any]
+
+FOUND = Suite.test_find_and_count_take_rows_by
+ORDERED = Suite.test_find_orders_by
+STALE = Suite.test_a_batch_from_another_checkpoint_stores_nothing
+SWAP = Suite.test_the_old_version_stays_live_until_the_new_one_is
+KINDS = Suite.test_rows_of_any_kind_come_back_and_are_found
+RANDOM_PAGES = Suite.test_pages_are_the_whole_for_any_rows_and_any_order
+
+
+def finding(case: str) -> Given:
+    return dict(zip(("equals", "names"), FINDINGS[case], strict=True))
+
+
+def order(case: str) -> Given:
+    return dict(zip(("order", "names"), ORDERS[case], strict=True))
+
+
+def pages(*order: str) -> Given:
+    return {"order": list(order), "size": 2}
+
+
+MISTAKES: list[tuple[type[MemoryViews], Callable[..., Any], Given]] = [
+    (wrong.AnyCheckpoint, STALE, {"expected": 0}),
+    (wrong.ForwardOnly, STALE, {"expected": 4}),
+    (wrong.RowsFirst, STALE, {"expected": 2}),
+    (wrong.ParksFirst, STALE, {"expected": 2}),
+    (wrong.RowByRow, Suite.test_a_batch_that_fails_stores_nothing, {}),
+    (wrong.CheckThenStore, Suite.test_of_two_batches_at_once_from_one_checkpoint_one_is_stored, {}),
+    (wrong.NoCheckpoint, Suite.test_a_batch_stores_rows_and_checkpoint, {}),
+    (wrong.RowsOnly, Suite.test_a_batch_without_rows_moves_the_checkpoint, {}),
+    (wrong.Merging, Suite.test_a_row_replaces_the_one_of_its_key_whole, {}),
+    (wrong.FirstKeyFieldOnly, Suite.test_a_key_of_several_fields_tells_rows_apart, {}),
+    (wrong.Truncating, Suite.test_large_batches_are_stored_and_loaded, {}),
+    (wrong.LoadsAll, Suite.test_loading_finds_rows_by_key, {}),
+    (wrong.LoadsAll, Suite.test_get_returns_the_rows_of_keys, {}),
+    (wrong.StartsAnew, Suite.test_preparing_again_keeps_what_is_there, {}),
+    (wrong.AnyHistory, Suite.test_another_history_is_refused_and_nothing_is_changed, {}),
+    (wrong.LiveAtOnce, Suite.test_a_new_table_is_empty_at_position_zero_and_not_live, {}),
+    (wrong.LiveAtOnce, SWAP, {}),
+    (wrong.OldNotLiveFromPreparing, SWAP, {}),
+    (wrong.LiveOnlyOnce, Suite.test_a_table_is_live_from_the_batch_on_that_says_so, {}),
+    (wrong.BothLive, SWAP, {}),
+    (wrong.BothLive, Suite.test_a_version_may_become_live_again, {}),
+    (wrong.OneLive, Suite.test_other_read_models_stay_live, {}),
+    (wrong.DropsTheOld, Suite.test_the_version_before_is_kept_when_a_new_one_is_live, {}),
+    (wrong.LastParked, Suite.test_parked_keys_are_told_with_their_first_position, {}),
+    (wrong.ParkedEvents, Suite.test_parked_keys_are_told_with_their_first_position, {}),
+    (wrong.EmptyMatchesAll, FOUND, finding("nothing in a field")),
+    (wrong.FirstFieldOnly, FOUND, finding("several fields")),
+    (wrong.AnyCaseFound, FOUND, finding("a text")),
+    (wrong.CountsAll, FOUND, finding("a number")),
+    (wrong.CountsAPage, Suite.test_count_counts_all_rows_whatever_the_page, {}),
+    (wrong.AlwaysAscending, ORDERED, order("a number, descending, ties by key")),
+    (wrong.AlwaysAscending, ORDERED, order("two fields in two directions")),
+    (wrong.FirstOrderOnly, ORDERED, order("a number, ties by key")),
+    (wrong.FirstOrderOnly, ORDERED, order("two fields")),
+    (wrong.EmptyLast, ORDERED, order("empty fields come first")),
+    (wrong.DecimalsAsText, ORDERED, order("decimals by value, ties by key")),
+    (wrong.NoLimitFound, Suite.test_find_ends_at_the_limit, {}),
+    (wrong.AfterIncluded, Suite.test_pages_are_the_whole, pages("rank")),
+    (wrong.AfterByFirstField, Suite.test_pages_are_the_whole, pages("rank")),
+    (wrong.AfterLosesEmpty, Suite.test_pages_are_the_whole, pages("rank")),
+    (wrong.AfterLosesEmpty, Suite.test_pages_are_the_whole, pages("-rank")),
+    (wrong.ByOffset, Suite.test_rows_that_come_and_change_do_not_move_the_others, {}),
+    (wrong.AfterByFirstField, RANDOM_PAGES, {}),
+    (wrong.AfterLosesEmpty, RANDOM_PAGES, {}),
+    (wrong.DecimalsAsText, RANDOM_PAGES, {}),
+    (wrong.SqlWrites, Suite.test_sql_cannot_write, {"write": WRITES[0], "table": "note"}),
+    (wrong.SqlIgnoresWrites, Suite.test_sql_cannot_write, {"write": WRITES[0], "table": "note"}),
+    (wrong.SqlIgnoresMistakes, Suite.test_sql_that_is_wrong_is_refused, {"text": "where nosuch = 1"}),
+    (wrong.ShortFloats, KINDS, {}),
+    (wrong.WholeSeconds, KINDS, {}),
+    (wrong.EmptyTextIsNothing, KINDS, {}),
+    (wrong.BytesAsText, KINDS, {}),
+]
+
+
+def run(test: Callable[..., Any], engine: ViewEngine, given: Given) -> None:
+    """Run one test of the suite, as pytest does; where it fails at random, without looking for a simpler example."""
+    suite = ViewStoreContract()
+    for name in ("kinds_at_random", "pages_at_random"):
+        setattr(suite, name, settings(getattr(suite, name), phases=[Phase.generate], database=None))
+
+    async def with_store() -> None:
+        async with engine.opened(engine.place()) as store:
+            await test(suite, store, **given)
+
+    if not inspect.iscoroutinefunction(test):
+        test(suite, engine, **given)
+    else:
+        asyncio.run(with_store())
+
+
+def memory(kind: type[MemoryViews]) -> ViewEngine:
+    return Engine(kind.__name__, lambda place: kind(), cannot={"reopen", "share", "connect"})
+
+
+def named(case: Any) -> str:
+    return case.__name__ if callable(case) else ""
+
+
+@pytest.mark.parametrize(("kind", "test", "given"), MISTAKES, ids=named)
+def test_a_wrong_view_store_is_found(kind: type[MemoryViews], test: Callable[..., Any], given: Given) -> None:
+    run(test, memory(MemoryViews), given)
+    with pytest.raises((AssertionError, ExceptionGroup, pytest.fail.Exception)):
+        run(test, memory(kind), given)
+
+
+def test_a_connection_that_writes_is_found() -> None:
+    def write(store: Any, statement: str) -> None:
+        store._tables.clear()
+
+    engine: ViewEngine = Engine("memory", lambda place: MemoryViews(), cannot={"reopen", "share"}, write_raw=write)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        asyncio.run(ViewStoreContract().test_the_connection_that_queries_are_read_with_cannot_write(engine))
+
+
+def test_an_engine_that_declares_no_inability_but_gives_no_connection_is_found() -> None:
+    engine: ViewEngine = Engine("memory", lambda place: MemoryViews(), cannot={"reopen", "share"})
+    with pytest.raises(AssertionError):
+        asyncio.run(ViewStoreContract().test_what_it_cannot_do_is_declared_and_nothing_else(engine))

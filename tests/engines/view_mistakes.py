@@ -1,0 +1,338 @@
+"""Mistakes that a view store may make, each planted in the one that keeps everything in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from twofold.engines.memory import MemoryViews
+from twofold.history.record import Position
+from twofold.read.store import Advance, Page, TableStatus
+from twofold.read.table import Key, Row, Table
+
+replace = msgspec.structs.replace
+
+
+class AnyCheckpoint(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        expected = self._tables[table.versioned_name].checkpoint
+        return await super().apply(table, replace(advance, expected=expected))
+
+
+class ForwardOnly(MemoryViews):
+    """Compares the checkpoints by size instead of equality."""
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        at = self._tables[table.versioned_name].checkpoint
+        return await super().apply(table, replace(advance, expected=at if advance.expected >= at else -1))
+
+
+class RowsFirst(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        kept = self._tables[table.versioned_name]
+        kept.rows |= {table.key_in(row): row for row in advance.rows}
+        return await super().apply(table, advance)
+
+
+class ParksFirst(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        kept = self._tables[table.versioned_name]
+        stored = await super().apply(table, advance)
+        if not stored:
+            kept.parked.extend(advance.parked)
+        return stored
+
+
+class RowByRow(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        kept = self._tables[table.versioned_name]
+        if kept.checkpoint == advance.expected:
+            for row in advance.rows:
+                kept.rows[table.key_in(row)] = row
+        return await super().apply(table, advance)
+
+
+class CheckThenStore(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        if self._tables[table.versioned_name].checkpoint != advance.expected:
+            return False
+        await asyncio.sleep(0)
+        expected = self._tables[table.versioned_name].checkpoint
+        return await super().apply(table, replace(advance, expected=expected))
+
+
+class NoCheckpoint(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        reached = advance.expected if advance.rows else advance.reached
+        return await super().apply(table, replace(advance, reached=reached))
+
+
+class RowsOnly(MemoryViews):
+    """Moves no checkpoint where there is no row."""
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        reached = advance.reached if advance.rows or advance.live else advance.expected
+        return await super().apply(table, replace(advance, reached=reached))
+
+
+class Merging(MemoryViews):
+    """Keeps what a new row leaves empty."""
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        rows = self._tables[table.versioned_name].rows
+        merged = [
+            tuple(b if a is None else a for a, b in zip(row, rows.get(table.key_in(row), row), strict=True))
+            for row in advance.rows
+        ]
+        return await super().apply(table, replace(advance, rows=merged))
+
+
+class FirstKeyFieldOnly(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        kept = self._tables[table.versioned_name]
+        for row in advance.rows:
+            for key in [k for k in kept.rows if k[0] == table.key_in(row)[0]]:
+                del kept.rows[key]
+        return await super().apply(table, advance)
+
+
+class Truncating(MemoryViews):
+    async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
+        return await super().load(table, keys[:999])
+
+
+class LoadsAll(MemoryViews):
+    async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
+        return dict(self._tables[table.versioned_name].rows)
+
+
+class StartsAnew(MemoryViews):
+    async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
+        self._tables.pop(table.versioned_name, None)
+        return await super().prepare(table, history_id)
+
+
+class AnyHistory(MemoryViews):
+    async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
+        kept = self._tables.get(table.versioned_name)
+        return await super().prepare(table, history_id if kept is None else kept.history_id)
+
+
+class LiveAtOnce(MemoryViews):
+    async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
+        reached = await super().prepare(table, history_id)
+        self._tables[table.versioned_name].live = True
+        return reached
+
+
+class OldNotLiveFromPreparing(MemoryViews):
+    async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
+        for name, kept in self._tables.items():
+            if name.startswith(table.live_name) and name != table.versioned_name:
+                kept.live = False
+        return await super().prepare(table, history_id)
+
+
+class LiveOnlyOnce(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        stored = await super().apply(table, advance)
+        self._tables[table.versioned_name].live = advance.live
+        return stored
+
+
+class BothLive(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        before = [kept for kept in self._tables.values() if kept.live]
+        stored = await super().apply(table, advance)
+        for kept in before:
+            kept.live = True
+        return stored
+
+
+class OneLive(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        stored = await super().apply(table, advance)
+        for name, kept in self._tables.items():
+            kept.live = kept.live and (not advance.live or name == table.versioned_name)
+        return stored
+
+
+class DropsTheOld(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        stored = await super().apply(table, advance)
+        for name, kept in self._tables.items():
+            if advance.live and name.startswith(table.live_name) and name != table.versioned_name:
+                kept.rows.clear()
+        return stored
+
+
+class LastParked(MemoryViews):
+    async def parked_keys(self, table: Table[Any]) -> Mapping[str, Position]:
+        return {parked.key: parked.position for parked in self._tables[table.versioned_name].parked}
+
+
+class ParkedEvents(MemoryViews):
+    async def status(self, table: Table[Any]) -> TableStatus:
+        status = await super().status(table)
+        kept = self._tables.get(table.versioned_name)
+        return replace(status, parked=len(kept.parked)) if kept else status
+
+
+class EmptyMatchesAll(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        return super()._matching(table, replace(page, equals=tuple(e for e in page.equals if e[1] is not None)))
+
+
+class FirstFieldOnly(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        return super()._matching(table, replace(page, equals=page.equals[:1]))
+
+
+class AnyCaseFound(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        wanted = {table.model.__struct_fields__.index(n): str(v).lower() for n, v in page.equals}
+        rows = self._tables[table.versioned_name].rows.values()
+        return [row for row in rows if all(str(row[n]).lower() == v for n, v in wanted.items())]
+
+
+class AlwaysAscending(MemoryViews):
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        return await super().find(table, replace(page, order=tuple((name, False) for name, _ in page.order)))
+
+
+class FirstOrderOnly(MemoryViews):
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        after = None if page.after is None else page.after[:1]
+        return await super().find(table, replace(page, order=page.order[:1], after=after))
+
+
+class EmptyLast(MemoryViews):
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        rows = list(await super().find(table, replace(page, limit=None, after=None)))
+        place = [column.name for column in table.columns].index(page.order[0][0])
+        return sorted(rows, key=lambda row: row[place] is None)[: page.limit]
+
+
+class DecimalsAsText(MemoryViews):
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        rows = list(await super().find(table, replace(page, limit=None, after=None)))
+        places = [column.name for column in table.columns]
+        for name, descending in reversed(page.order):
+            place = places.index(name)
+            rows.sort(key=lambda row: (row[place] is not None, row[place]), reverse=descending)
+        return rows[: page.limit]
+
+
+class NoLimitFound(MemoryViews):
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        return await super().find(table, replace(page, limit=None))
+
+
+class CountsAPage(MemoryViews):
+    async def count(self, table: Table[Any], page: Page) -> int:
+        return min(await super().count(table, page), 5)
+
+
+class CountsAll(MemoryViews):
+    async def count(self, table: Table[Any], page: Page) -> int:
+        return await super().count(table, Page())
+
+
+class AfterIncluded(MemoryViews):
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        every = await super().find(table, replace(page, after=None, limit=None))
+        later = await super().find(table, replace(page, limit=None))
+        start = len(every) - len(later)
+        return every[max(0, start - 1) if page.after is not None else 0 :][: page.limit]
+
+
+class AfterByFirstField(MemoryViews):
+    """Loses the ties that a page ends in."""
+
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        rows = await super().find(table, replace(page, limit=None))
+        if page.after is not None:
+            place = [column.name for column in table.columns].index(page.order[0][0])
+            rows = [row for row in rows if row[place] != page.after[0]]
+        return rows[: page.limit]
+
+
+class AfterLosesEmpty(MemoryViews):
+    """Compares with an empty field as SQL does: neither true nor false."""
+
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        rows = await super().find(table, replace(page, limit=None))
+        if page.after is not None:
+            place = [column.name for column in table.columns].index(page.order[0][0])
+            rows = [row for row in rows if row[place] is not None and page.after[0] is not None]
+        return rows[: page.limit]
+
+
+class ByOffset(MemoryViews):
+    """Counts rows instead of going on after the last one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = 0
+
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        rows = await super().find(table, replace(page, after=None, limit=None))
+        start = self.shown if page.after is not None else 0
+        found = rows[start:][: page.limit]
+        self.shown = start + len(found) - 1
+        return found
+
+
+class SqlWrites(MemoryViews):
+    async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        if "DELETE" in text or "UPDATE" in text:
+            self._tables[table.versioned_name].rows.clear()
+        return await super().sql(table, text, values)
+
+
+class SqlIgnoresWrites(MemoryViews):
+    async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        return [] if ";" in text else await super().sql(table, text, values)
+
+
+class SqlIgnoresMistakes(MemoryViews):
+    async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        try:
+            return await super().sql(table, text, values)
+        except Exception:
+            return []
+
+
+class ShortFloats(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        rows = [tuple(float(f"{v:.7g}") if isinstance(v, float) else v for v in row) for row in advance.rows]
+        return await super().apply(table, replace(advance, rows=rows))
+
+
+class WholeSeconds(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        place = next((n for n, column in enumerate(table.columns) if column.name == "moment"), None)
+        rows = [
+            tuple(str(v)[:19] + str(v)[26:] if n == place else v for n, v in enumerate(row)) for row in advance.rows
+        ]
+        return await super().apply(table, replace(advance, rows=rows))
+
+
+class EmptyTextIsNothing(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        optional = [column.optional for column in table.columns]
+        rows = [tuple(None if v == "" and o else v for v, o in zip(row, optional, strict=True)) for row in advance.rows]
+        return await super().apply(table, replace(advance, rows=rows))
+
+
+class BytesAsText(MemoryViews):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        rows = [
+            tuple(v.decode("utf-8", "replace").encode() if isinstance(v, bytes) else v for v in row)
+            for row in advance.rows
+        ]
+        return await super().apply(table, replace(advance, rows=rows))
