@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from twofold.cli.output import console, new_table, visible
+from twofold.cli.output import visible
+from twofold.cli.terminal import console, new_table
 
 
 def show_answer(answer: Any) -> None:

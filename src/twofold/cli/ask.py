@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 
 from twofold.app import App
-from twofold.cli.answer import show_answer
 from twofold.cli.message_command import message_or_help, print_help
 from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, Words, require_history
 from twofold.cli.output import for_people, print_json, print_note
@@ -52,6 +51,8 @@ def ask(
     require_history(url)
     answer = asyncio.run(_asked(app, url, query, after, timeout))
     if for_people(json):
+        from twofold.cli.answer import show_answer
+
         show_answer(answer)
     else:
         print_json(answer)

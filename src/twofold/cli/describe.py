@@ -12,7 +12,7 @@ from twofold.cli.description import Description, description_of
 from twofold.cli.fields import Field
 from twofold.cli.mermaid import mermaid as diagram
 from twofold.cli.options import Json, Target
-from twofold.cli.output import console, for_people, new_table, print_json, visible
+from twofold.cli.output import for_people, print_json, visible
 from twofold.cli.status import CommandLineError
 from twofold.cli.target import load
 
@@ -42,6 +42,8 @@ def describe(
 
 
 def _show(description: Description) -> None:
+    from twofold.cli.terminal import console
+
     out = console()
     out.print(f"{description.name}\n", style="bold")
     for table in _tables(description):
@@ -80,6 +82,8 @@ def _tables(description: Description) -> Iterable[Table]:
 
 
 def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    from twofold.cli.terminal import new_table
+
     found = list(rows)
     filled = [place for place in range(len(columns)) if any(row[place] for row in found)]
     table = new_table(title, *(columns[place] for place in filled))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from twofold.cli.output import Output, console, for_people, json_line, visible
+from twofold.cli.output import Output, for_people, json_line, visible
 from twofold.history.record import Recorded
 
 _POSITION, _TIME, _GAP = 9, 19, 2
@@ -72,6 +72,8 @@ class TableLines:
     """Prints an event as a row; rows come one by one, so that the widths are those of the terminal, not of the rows."""
 
     def __init__(self, output: Output) -> None:
+        from twofold.cli.terminal import console
+
         self._output = output
         self._console = console()
         rest = max(40, self._console.width - _POSITION - _TIME - 4 * _GAP)

@@ -16,7 +16,7 @@ from twofold.app import App
 from twofold.cli.event_lines import EventLines, event_lines
 from twofold.cli.filters import Filters, Search
 from twofold.cli.options import DEFAULT_URL, Json, Url, require_history
-from twofold.cli.output import Ended, Output, is_pipe, print_note
+from twofold.cli.output import Output, descriptor_of_output, is_pipe, print_note
 from twofold.cli.progress import Progress
 from twofold.cli.target import load
 from twofold.node import Node
@@ -82,12 +82,9 @@ async def _follow_until_told(url: str, filters: Filters, output: Output, json: b
             waiting = asyncio.create_task(ended.wait())
             await asyncio.wait((following, waiting), return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
-            if not following.done():
-                following.cancel()
+            following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
-    if ended.is_set():
-        raise Ended()
 
 
 async def _follow(node: Node, search: Search, lines: EventLines, output: Output) -> None:
@@ -110,12 +107,12 @@ async def _history_of(url: str) -> AsyncIterator[Node]:
 
 @contextlib.contextmanager
 def _ending(ended: asyncio.Event, output: Output) -> Iterator[None]:
-    """End on SIGINT and SIGTERM, even in the midst of a write, and when nobody reads the pipe any more."""
+    """End on SIGINT and SIGTERM, and when nobody reads the pipe any more."""
     loop = asyncio.get_running_loop()
 
     def end(*_: object) -> None:
+        output.ending = True
         loop.call_soon_threadsafe(ended.set)
-        output.end()
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     pipe = _pipe()
@@ -134,11 +131,8 @@ def _ending(ended: asyncio.Event, output: Output) -> Iterator[None]:
 
 
 def _pipe() -> int | None:
-    try:
-        descriptor = sys.stdout.fileno()
-    except (OSError, ValueError):
-        return None
-    return descriptor if is_pipe(descriptor) else None
+    descriptor = descriptor_of_output()
+    return descriptor if descriptor is not None and is_pipe(descriptor) else None
 
 
 def _note_unknown_types(target: str | None, filters: Filters) -> None:

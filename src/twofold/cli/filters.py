@@ -19,7 +19,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@Parameter(name="*")
+@Parameter(name="*", negative=())
 @dataclass(frozen=True, kw_only=True)
 class Filters:
     """What is asked for on the command line; everything given must hold.

@@ -71,8 +71,9 @@ def message_or_help(
 def print_help(verb: Verb) -> None:
     """Print the help of the command itself, where no application is named."""
     from twofold.cli.program import program
+    from twofold.cli.terminal import Terminal
 
-    program().help_print([verb])
+    program().help_print([verb], console=Terminal())
 
 
 def _message(kind: type[M], values: Sequence[str], body: str | None) -> M:

@@ -30,11 +30,13 @@ def print_messages(prefix: str, messages: dict[str, str]) -> None:
     """Print which messages there are, with the first line of each one's documentation."""
     if not messages:
         raise CommandLineError(f"`{prefix}`: the application declares none")
+    from twofold.cli.terminal import Terminal
+
     page = _page(prefix)
     for name, documentation in messages.items():
         page.command(_with_fields((), documentation), name=name)
     page.usage = f"Usage: {prefix} NAME field=value …"
-    page.help_print([])
+    page.help_print([], console=Terminal())
 
 
 def print_message(prefix: str, kind: type[msgspec.Struct], documentation: str, reserved: Collection[str]) -> None:
@@ -47,11 +49,13 @@ def print_message(prefix: str, kind: type[msgspec.Struct], documentation: str, r
         reserved: the command's own options; a field of such a name is given as `field=value` only.
     """
     fields = fields_of(kind)
+    from twofold.cli.terminal import Terminal
+
     page = _page(prefix)
     page.default(_with_fields(fields, documentation, reserved))
     words = [f"{f.name}=…" if f.required else f"[{f.name}=…]" for f in fields]
     page.usage = " ".join(["Usage:", prefix, *words])
-    page.help_print([])
+    page.help_print([], console=Terminal())
 
 
 def _page(name: str) -> cyclopts.App:

@@ -6,7 +6,7 @@ import asyncio
 
 from twofold.app import App
 from twofold.cli.options import DEFAULT_URL, Json, Target, Url, require_history
-from twofold.cli.output import console, for_people, new_table, print_json, visible
+from twofold.cli.output import for_people, print_json, visible
 from twofold.cli.target import load
 from twofold.node import ModelStatus
 
@@ -54,6 +54,8 @@ async def _statuses(app: App, url: str, *, projected: bool) -> list[ModelStatus]
 
 
 def _show(found: list[ModelStatus]) -> None:
+    from twofold.cli.terminal import console, new_table
+
     table = new_table("", *_COLUMNS, right=_NUMBERS)
     for status in found:
         table.add_row(

@@ -2,64 +2,72 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import select
 import stat
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+# POSIX promises room for so much wherever a pipe has room at all; Linux for a page.
+_PIECE = getattr(select, "PIPE_BUF", 512)
+_ENOUGH = 64 * 1024
+_LOOK = 0.1
 
 
-class Ended(BaseException):
-    """The program was told to end while it was writing."""
+class Ended(Exception):
+    """The program was told to end, and nobody reads what is left to write."""
 
 
 class Output:
-    """Writes bytes to the standard output, so that a signal can end even a write that nobody reads.
+    """Writes to the standard output, and waits for no reader after it was told to end.
 
     Attributes:
-        ending: set by a signal's handler; from then on nothing is written.
+        ending: set when the program is told to end.
     """
 
     def __init__(self) -> None:
         self.ending = False
-        self._writing = False
+        self._pending = bytearray()
+        self._descriptor = descriptor_of_output()
+        sys.stdout.flush()
 
     def write(self, content: bytes) -> None:
-        """Write.
-
-        Raises:
-            Ended: the program was told to end.
-            BrokenPipeError: nobody reads any more.
-        """
-        self._writing = True
-        try:
-            if self.ending:
-                raise Ended()
-            sys.stdout.buffer.write(content)
-        finally:
-            self._writing = False
+        """Write, now or when more has come together; raises as `flush` does."""
+        self._pending += content
+        if len(self._pending) >= _ENOUGH:
+            self.flush()
 
     def flush(self) -> None:
-        """Write out what is buffered; raises as `write` does."""
-        self._writing = True
-        try:
+        """Write out what has come together.
+
+        Raises:
+            Ended: the program was told to end, and the reader does not read.
+            BrokenPipeError: nobody reads any more.
+        """
+        while self._pending:
+            if self._descriptor is None:
+                written = sys.stdout.buffer.write(self._pending)
+            else:
+                self._await_room(self._descriptor)
+                written = os.write(self._descriptor, self._pending[:_PIECE])
+            del self._pending[:written]
+
+    def _await_room(self, descriptor: int) -> None:
+        # A write that waits could not be ended by a signal. Where there is any room, there is room for one piece.
+        while not select.select((), (descriptor,), (), 0 if self.ending else _LOOK)[1]:
             if self.ending:
                 raise Ended()
-            sys.stdout.flush()
-        finally:
-            self._writing = False
 
-    def end(self) -> None:
-        """Write nothing more; called by a signal's handler, perhaps in the midst of a write."""
-        self.ending = True
-        if self._writing:
-            raise Ended()
+
+def descriptor_of_output() -> int | None:
+    """Return the standard output's file descriptor, or None where it has none that can be waited for."""
+    try:
+        return sys.stdout.fileno() if os.name == "posix" else None
+    except (OSError, ValueError):
+        # There is no descriptor behind the output, as in a test that captures it.
+        return None
 
 
 def for_people(json: bool) -> bool:
@@ -101,34 +109,15 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def console() -> Console:
-    """Return the console for people, on the standard output; it takes no markup from values."""
-    from rich.console import Console
-
-    return Console(markup=False, highlight=False, emoji=False)
-
-
-def new_table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
-    """Return an empty table for people; columns named in `right` hold numbers."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, title=Text(title, "bold") if title else None, title_justify="left")
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    return table
-
-
 def print_problem(label: str, message: str) -> None:
     """Print why something was not done to the standard error."""
     sys.stdout.flush()
     if sys.stderr.isatty():
-        from rich.console import Console
         from rich.text import Text
 
-        text = Text.assemble((label, "bold red"), ": ", visible(message))
-        Console(stderr=True, markup=False, highlight=False, emoji=False).print(text, soft_wrap=True)
+        from twofold.cli.terminal import console
+
+        console(errors=True).print(Text.assemble((label, "bold red"), ": ", visible(message)), soft_wrap=True)
     else:
         print(f"{label}: {visible(message)}", file=sys.stderr)
 
@@ -138,20 +127,10 @@ def print_note(message: str) -> None:
     print(visible(message), file=sys.stderr)
 
 
-def end_output() -> None:
-    """Write out what is buffered as far as that does not wait for a reader, and let nothing more be written."""
-    try:
-        descriptor = sys.stdout.fileno()
-    except (OSError, ValueError):
-        # There is no descriptor behind the output, as in a test that captures it.
-        return
-    with contextlib.suppress(OSError):
-        if is_pipe(descriptor):
-            os.set_blocking(descriptor, False)
-        sys.stdout.flush()
-    with contextlib.suppress(OSError):
-        os.set_blocking(descriptor, True)
-    # What is still buffered would be written, or waited for, when the interpreter ends.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+def discard_output() -> None:
+    """Let nothing more be written to the standard output, not even what is buffered: nobody reads it."""
+    descriptor = descriptor_of_output()
+    if descriptor is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)

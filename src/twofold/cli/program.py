@@ -18,7 +18,7 @@ from twofold.cli.describe import describe
 from twofold.cli.events import events, tail
 from twofold.cli.models import models
 from twofold.cli.new import new
-from twofold.cli.output import Ended, end_output, print_problem
+from twofold.cli.output import Ended, discard_output, print_problem
 from twofold.cli.run import run
 from twofold.cli.send import send
 from twofold.cli.status import CommandLineError, Status, status_of
@@ -62,12 +62,14 @@ def execute(words: Sequence[str]) -> int:
             # A terminal whose encoding lacks a letter gets another one, not a crash. JSON is UTF-8 in any case.
             stream.reconfigure(errors="replace")
     # One-shot commands tell problems themselves; `run` configures logging, where a server's belong.
-    logging.getLogger("twofold").addHandler(logging.NullHandler())
+    log = logging.getLogger("twofold")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
     try:
         return _executed(list(words))
     except (BrokenPipeError, Ended):
         # Whoever read the output has gone, as `head` does; or it was told to end.
-        end_output()
+        discard_output()
         return Status.DONE
     except KeyboardInterrupt:
         print_problem("interrupted", "nothing that was acknowledged is lost")
@@ -76,7 +78,12 @@ def execute(words: Sequence[str]) -> int:
 
 def _executed(words: list[str]) -> int:
     try:
-        program()(words, exit_on_error=False, print_error=False)
+        app = program()
+        if not words or set(words) & {*app.help_flags, *app.version_flags}:
+            from twofold.cli.terminal import Terminal
+
+            app.console = Terminal()
+        app(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
         return Status.DONE
     except CycloptsError as error:
@@ -90,7 +97,7 @@ def _executed(words: list[str]) -> int:
         return Status.REJECTED
     except TwofoldError as error:
         return _told(error, f"error ({error.code})", str(error), status_of(error))
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (BrokenPipeError, Ended):
         raise
     except Exception as error:  # noqa: BLE001 - a command line ends with a status and a sentence, whatever happens
         return _told(error, "unexpected error", f"{type(error).__name__}: {error}", Status.FAILED)

@@ -49,11 +49,12 @@ class Progress:
         self._bar.update(self._bar.task_ids[0], completed=position)
 
     def _started(self) -> Bar:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        from twofold.cli.terminal import console
+
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        bar = Progress(*columns, console=console(errors=True), transient=True)
         bar.add_task(self._title, total=self._total)
         bar.start()
         return bar

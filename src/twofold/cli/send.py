@@ -10,7 +10,7 @@ from twofold import clock
 from twofold.app import App
 from twofold.cli.message_command import message_or_help, print_help
 from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, Words
-from twofold.cli.output import console, for_people, print_json
+from twofold.cli.output import for_people, print_json
 from twofold.cli.status import CommandLineError
 from twofold.cli.target import load
 from twofold.context import Receipt
@@ -61,6 +61,8 @@ async def _sent(app: App, url: str, command: Command, command_id: UUID) -> Recei
 
 def _show(kind: type[Command], receipt: Receipt) -> None:
     from rich.text import Text
+
+    from twofold.cli.terminal import console
 
     outcome: Any = ("accepted before, under the same id", "yellow") if receipt.repeated else ("accepted", "green")
     out = console()

@@ -63,11 +63,11 @@ def _imported(name: str) -> object:
                 "name it as in an import statement, from the folder that it lies in"
             ) from error
         raise CommandLineError(_failed(name, error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CommandLineError(_failed(name, error)) from error
 
 
-def _failed(name: str, error: Exception) -> str:
+def _failed(name: str, error: Exception | SystemExit) -> str:
     if isinstance(error, SyntaxError):
         return f"module {name!r} cannot be imported: {error.msg} ({error.filename}:{error.lineno})"
     frames = traceback.extract_tb(error.__traceback__)
