@@ -65,7 +65,7 @@ class SqliteHistory:
             async with self._writer.transaction(short=len(decisions) == 1) as connection:
                 outcomes = _append(connection, decisions)
         except CommitFailed as failure:
-            await self._look_up(list(stored(decisions, outcomes)), failure.error)
+            await self._look_up(list(stored(decisions, outcomes)), failure)
         self._moved_to(max((o.last for o in outcomes if isinstance(o, Appended)), default=0))
         return outcomes
 
@@ -141,16 +141,27 @@ class SqliteHistory:
             with contextlib.suppress(StoreError, apsw.InterruptError):
                 self._moved_to(self._head_now())
 
-    async def _look_up(self, standing: Sequence[tuple[Decision, Appended]], error: StoreError) -> None:
+    async def _look_up(self, standing: Sequence[tuple[Decision, Appended]], failure: CommitFailed) -> None:
         # A transaction is stored whole or not at all: either every accepted command is found where it was put, or
         # nothing was stored. Rejections claim no id; where there is nothing else, they are decided again.
         accepted = [(decision, place) for decision, place in standing if decision.rejection is None]
         try:
             found = [await self.find(decision.submission.scope) for decision, _ in accepted]
-        except (StoreError, apsw.Error) as second:
-            raise OutcomeUnknown(path=str(self._file.path), problem=str(error)) from second
-        if not accepted or found != [place.last for _, place in accepted]:
-            raise error
+            if accepted and found == [place.last for _, place in accepted]:
+                return
+            if not failure.wrote_nothing:
+                await self._overwrite()
+        except (StoreError, apsw.Error, CommitFailed) as second:
+            raise OutcomeUnknown(path=str(self._file.path), problem=str(failure.error)) from second
+        raise failure.error
+
+    async def _overwrite(self) -> None:
+        """Commit something else in the place of a transaction whose sync failed.
+
+        It may stand complete in the log: no reader sees it, but whoever opens the file after a crash would.
+        """
+        async with self._writer.transaction() as connection:
+            connection.execute(statement("overwrite"))
 
 
 def _append(connection: apsw.Connection, decisions: Sequence[Decision]) -> Sequence[Outcome]:

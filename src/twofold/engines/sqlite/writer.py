@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import apsw
 
 from twofold.engines.sqlite.file import File, translate, translated
-from twofold.errors import StoreBusy, StoreError, StoreFailed
+from twofold.errors import StoreBusy, StoreError, StoreFailed, StoreFull
 
 _PATIENCE = 10.0
 _QUICK = 0.001
@@ -21,11 +21,15 @@ _CHECKPOINT_PAGES = 4000
 
 
 class CommitFailed(Exception):
-    """COMMIT raised, so what became of the transaction is not known yet; `error` says what it raised."""
+    """COMMIT raised, so what became of the transaction is not known yet; `error` says what it raised.
+
+    `wrote_nothing` tells that no space was left for its last page, without which it is none.
+    """
 
     def __init__(self, error: StoreError) -> None:
         super().__init__(str(error))
         self.error = error
+        self.wrote_nothing = isinstance(error, StoreFull)
 
 
 class Writer:
