@@ -92,10 +92,6 @@ def _next_pair(kind: type[msgspec.Struct], left: list[str], fields: dict[str, Fi
 
 
 def _value(kind: type[msgspec.Struct], field: Field, text: str) -> Any:
-    try:
-        text.encode()
-    except UnicodeError as error:
-        raise _invalid(kind, field.name, f"{field.name}: the text is not valid Unicode") from error
     if not field.as_json:
         return text
     try:

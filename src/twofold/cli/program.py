@@ -78,6 +78,7 @@ def execute(words: Sequence[str]) -> int:
 
 def _executed(words: list[str]) -> int:
     try:
+        _refuse_broken_text(words)
         app = program()
         if not words or set(words) & {*app.help_flags, *app.version_flags}:
             from twofold.cli.terminal import Terminal
@@ -101,6 +102,16 @@ def _executed(words: list[str]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - a command line ends with a status and a sentence, whatever happens
         return _told(error, "unexpected error", f"{type(error).__name__}: {error}", Status.FAILED)
+
+
+def _refuse_broken_text(words: Sequence[str]) -> None:
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeError as error:
+            raise CommandLineError(
+                f"{word!r} is not valid UTF-8, which all words of the command line must be"
+            ) from error
 
 
 def _told(error: Exception, label: str, message: str, status: Status) -> Status:
