@@ -90,8 +90,9 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._askers: dict[type[Query[Any]], tuple[Asker, list[Any]]] = {}
         # Wiring is checked here, before any file is touched.
-        for handler in app.commands.values():
-            handler.bind(self._provided)
+        if "write" in self.roles:
+            for handler in app.commands.values():
+                handler.bind(self._provided)
 
     async def __aenter__(self) -> Self:
         try:
@@ -328,6 +329,8 @@ def _sqlite_folder(url: str) -> Path:
             problem=f"expected sqlite:///FOLDER (a relative path; sqlite:////FOLDER for an absolute one) or memory:, "
             f"found {'a SQLite URL without a folder' if url.startswith('sqlite:') else 'another scheme'}",
         )
+    if not url.isprintable():
+        raise InvalidAddress(address=ascii(url), problem="the folder's name has characters that cannot be shown")
     return Path(os.path.expanduser(url.removeprefix(prefix)))
 
 
