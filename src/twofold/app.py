@@ -11,7 +11,8 @@ import msgspec
 from twofold.errors import DeclarationError
 from twofold.history.codec import Codec
 from twofold.message import Command, Event, Query
-from twofold.model import ReadModel, fold_of, where_is
+from twofold.model import ReadModel, fold_of
+from twofold.place import where_is
 from twofold.read.handler import QueryHandler
 from twofold.read.table import Table
 from twofold.wall import ReadSide, WriteSide

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from enum import Enum
 from functools import cache, lru_cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union, dataclass_transform, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin
 from uuid import UUID
 
 import msgspec
 
 from twofold.errors import DeclarationError, InvalidMessage
+from twofold.place import where_is
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]*\Z")
 _LONGEST_TAG = 512
@@ -152,6 +153,19 @@ def tag_text(kind: str, value: object) -> str:
     return f"{kind}:{text}"
 
 
+def tag_in(message: msgspec.Struct, field: TaggedField, value: object) -> str:
+    """Return the tag that a value of a message's field gives.
+
+    Raises:
+        InvalidMessage: as for `tag_text`, naming the message and the field.
+    """
+    try:
+        return tag_text(field.kind, value)
+    except InvalidMessage as error:
+        name = str(getattr(type(message), "message_name", type(message).__name__))
+        raise InvalidMessage(message=name, field=field.field, problem=f"{field.field}: {error.problem}") from None
+
+
 @cache
 def tagged_fields(message: type[msgspec.Struct]) -> tuple[TaggedField, ...]:
     """Return the fields of a message class that carry tags, in the order of their declaration.
@@ -164,7 +178,7 @@ def tagged_fields(message: type[msgspec.Struct]) -> tuple[TaggedField, ...]:
     except NameError as error:
         raise DeclarationError(
             what=f"an annotation of {message.__qualname__} cannot be resolved: {error}",
-            where=message.__module__,
+            where=where_is(message),
             mend="define the name at the top of the module, before it is used",
         ) from error
     return tuple(
@@ -191,27 +205,41 @@ def _tags_in(annotation: Any, many: bool = False) -> Iterable[tuple[Tag, bool, A
 
 
 def _fits(message: type, field: str, of: Any) -> bool:
-    while get_args(of):
-        of = next((part for part in get_args(of) if part not in (type(None), ...)), object)
-    of = getattr(of, "__supertype__", of)
-    if isinstance(of, type) and issubclass(of, _VALUES) and not issubclass(of, datetime):
-        return True
-    raise DeclarationError(
-        what=f"{message.__name__}.{field} carries a tag but is of type {getattr(of, '__name__', of)}",
-        where=message.__module__,
-        mend="tag a field of type UUID, str, int, date or Enum",
-    )
+    for part in _values_in(of):
+        if not isinstance(part, type) or not issubclass(part, _VALUES) or issubclass(part, datetime):
+            raise DeclarationError(
+                what=f"{message.__name__}.{field} carries a tag but is of type {getattr(part, '__name__', part)}",
+                where=where_is(message),
+                mend="tag a field of type UUID, str, int, date or Enum",
+            )
+    return True
+
+
+def _values_in(annotation: Any) -> Iterable[Any]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _values_in(get_args(annotation)[0])
+    elif origin in (list, tuple, set, frozenset, Union, types.UnionType):
+        for part in get_args(annotation):
+            if part not in (type(None), ...):
+                yield from _values_in(part)
+    elif origin is Literal:
+        yield from {type(value) for value in get_args(annotation)}
+    elif hasattr(annotation, "__supertype__"):
+        yield from _values_in(annotation.__supertype__)
+    else:
+        yield origin or annotation
 
 
 @cache
 def _tagger(message: type[msgspec.Struct]) -> Callable[[Any], tuple[str, ...]]:
     fields = tagged_fields(message)
     if len(fields) == 1 and not fields[0].many:
-        name, kind = fields[0].field, fields[0].kind
+        only, name = fields[0], fields[0].field
 
         def one(value: Any) -> tuple[str, ...]:
             found = getattr(value, name)
-            return () if found is None else (tag_text(kind, found),)
+            return () if found is None else (tag_in(value, only, found),)
 
         return one
 
@@ -221,7 +249,7 @@ def _tagger(message: type[msgspec.Struct]) -> Callable[[Any], tuple[str, ...]]:
             content = getattr(value, field.field)
             if content is not None:
                 for part in content if field.many else (content,):
-                    found[tag_text(field.kind, part)] = None
+                    found[tag_in(value, field, part)] = None
         return tuple(found)
 
     return several

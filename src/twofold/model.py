@@ -17,6 +17,7 @@ import msgspec
 
 from twofold.errors import DeclarationError
 from twofold.message import Event, Metadata, tagged_fields
+from twofold.place import where_is
 
 
 @dataclass_transform(field_specifiers=(msgspec.field,))
@@ -99,17 +100,6 @@ class Fold(msgspec.Struct, frozen=True):
 
     events: tuple[type[Event], ...]
     takes_metadata: bool
-
-
-def where_is(thing: Callable[..., Any] | type) -> str:
-    """Return `file:line` of a function or class, as far as Python knows it."""
-    code = getattr(inspect.unwrap(thing), "__code__", None)
-    if code is not None:
-        return f"{code.co_filename}:{code.co_firstlineno}"
-    try:
-        return f"{inspect.getsourcefile(thing)}:{inspect.getsourcelines(thing)[1]}"
-    except (OSError, TypeError):
-        return thing.__module__
 
 
 def hints_of(function: Callable[..., Any], names: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from twofold.errors import DeclarationError
-from twofold.model import hints_of, where_is
+from twofold.model import hints_of
+from twofold.place import where_is
 
 
 class Parameter(msgspec.Struct, frozen=True):

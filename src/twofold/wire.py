@@ -8,13 +8,18 @@ and integers beyond 64 bits.
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from twofold.errors import DeclarationError, InvalidMessage
+from twofold.place import where_is
 
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -22,7 +27,11 @@ _encoder = msgspec.json.Encoder()
 _many_digits = re.compile(rb"[0-9]{19}")
 _path = re.compile(r"^(?P<problem>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _named = re.compile(r"(?:missing required|contains unknown) field `(?P<field>[^`]+)`")
+_surrogate = re.compile(r"[\ud800-\udfff]")
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_LONGEST_PATH = 200
+_NOT_FINITE = "expected a finite number, found NaN or infinity"
+_REFUSALS = (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
 def name_of(message: type[msgspec.Struct]) -> str:
@@ -42,7 +51,7 @@ def _may_hold_integers(kind: type[msgspec.Struct]) -> bool:
     except TypeError as error:
         raise DeclarationError(
             what=f"{kind.__name__} has a field whose type has no JSON form: {error}",
-            where=kind.__module__,
+            where=where_is(kind),
             mend="use types that msgspec supports without a hook: https://jcristharif.com/msgspec/supported-types.html",
         ) from error
     return any(sign in schema for sign in (b'"integer"', b'"number"', b"{}", b"true"))
@@ -57,11 +66,17 @@ def checked(message: msgspec.Struct) -> bytes:
     kind = type(message)
     try:
         payload = _encoder.encode(message)
-        if _decoder(kind).decode(payload) != message:
-            raise _unequal(message, payload)
-    except (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, RecursionError) as error:
+    except (UnicodeError, TypeError, ValueError, RecursionError) as error:
+        raise _not_encoded(message, error) from error
+    try:
+        is_equal = _decoder(kind).decode(payload) == message
+    except ArithmeticError:
+        is_equal = False
+    except _REFUSALS as error:
         raise _invalid(kind, error) from error
-    _refuse_contents(kind, payload)
+    if not is_equal:
+        raise _unequal(message, payload)
+    _refuse_contents(message, payload)
     return payload
 
 
@@ -73,8 +88,8 @@ def decode(kind: type[M], payload: bytes | str) -> M:
     """
     try:
         message: M = _decoder(kind).decode(payload)
-    except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
-        raise _invalid(kind, error) from error
+    except _REFUSALS as error:
+        raise _not_decoded(kind, payload, error) from error
     checked(message)
     return message
 
@@ -93,65 +108,114 @@ def convert(kind: type[M], fields: dict[str, Any], *, from_text: bool = False) -
     """
     try:
         message = msgspec.convert(fields, kind, strict=not from_text)
-    except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
+    except _REFUSALS as error:
         raise _invalid(kind, error) from error
     checked(message)
     return message
 
 
-def _refuse_contents(kind: type[msgspec.Struct], payload: bytes) -> None:
-    suspicious = b"\\u0000" in payload or (_may_hold_integers(kind) and _many_digits.search(payload) is not None)
-    if suspicious:
-        for path, value in _leaves(msgspec.json.decode(payload), ""):
-            if isinstance(value, str) and "\x00" in value:
-                raise InvalidMessage(
-                    message=name_of(kind), field=path, problem=f"{path}: the character U+0000 is not allowed"
-                )
-            if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
-                raise InvalidMessage(
-                    message=name_of(kind),
-                    field=path,
-                    problem=f"{path}: expected an integer of 64 bits, found one of {value.bit_length()} bits",
-                )
+def _refuse_contents(message: msgspec.Struct, payload: bytes) -> None:
+    kind = type(message)
+    if b"\\u0000" in payload or (_may_hold_integers(kind) and _many_digits.search(payload) is not None):
+        _refuse_leaves(kind, msgspec.json.decode(payload))
+    if b'Infinity"' in payload:
+        _refuse_leaves(kind, msgspec.to_builtins(message, builtin_types=(Decimal,)))
 
 
-def _leaves(value: Any, path: str) -> Any:
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield f"{path}.{key}".lstrip("."), key
-            yield from _leaves(part, f"{path}.{key}".lstrip("."))
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from _leaves(part, f"{path}[{index}]")
-    else:
-        yield path, value
+def _refuse_leaves(kind: type[msgspec.Struct], content: Any) -> None:
+    for path, value in _leaves(content):
+        problem = _problem_of(value)
+        if problem:
+            raise InvalidMessage(message=name_of(kind), field=path, problem=f"{path}: {problem}")
+
+
+def _problem_of(value: Any) -> str:
+    """Return what is wrong with a value that no message may hold; empty for all others."""
+    match value:
+        case str() if "\x00" in value:
+            return "the character U+0000 is not allowed"
+        case str() if not value.isascii() and _surrogate.search(value):
+            return "half of a surrogate pair (U+D800 to U+DFFF) is no character"
+        case int() if not _SMALLEST <= value <= _LARGEST:
+            return f"expected an integer of 64 bits, from {_SMALLEST} to {_LARGEST}"
+        case float() if not math.isfinite(value):
+            return _NOT_FINITE
+        case Decimal() if not value.is_finite():
+            return _NOT_FINITE
+    return ""
+
+
+def _leaves(content: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every value that holds no others, and every key, with its path; as deep as it may be."""
+    waiting = [("", content)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, dict):
+            inside = [(f"{path}.{_shown(key)}".lstrip("."), key, part) for key, part in value.items()]
+            yield from ((place, key) for place, key, _ in inside)
+            waiting.extend((place, part) for place, _, part in reversed(inside))
+        elif isinstance(value, list):
+            waiting.extend((f"{path}[{index}]", value[index]) for index in reversed(range(len(value))))
+        else:
+            yield path if len(path) <= _LONGEST_PATH else path[:_LONGEST_PATH] + "…", value
+
+
+def _shown(key: Any) -> str:
+    # What cannot be printed would break the log or the answer that names the field.
+    return key if isinstance(key, str) and key.isprintable() else ascii(key)
+
+
+def _not_encoded(message: msgspec.Struct, error: Exception) -> InvalidMessage:
+    """Return the error that names the field which could not be encoded."""
+    kind = type(message)
+    for name in message.__struct_fields__:
+        try:
+            _encoder.encode(getattr(message, name))
+        except (UnicodeError, TypeError, ValueError, RecursionError) as inside:
+            found = _found_in(kind, lambda: {name: msgspec.to_builtins(getattr(message, name))})  # noqa: B023
+            return found or _invalid(kind, inside, name)
+    return _invalid(kind, error)
+
+
+def _not_decoded(kind: type[msgspec.Struct], payload: bytes | str, error: Exception) -> InvalidMessage:
+    # A stricter parser stops where a more lenient one tells which field it is.
+    told = isinstance(error, msgspec.ValidationError)
+    return (None if told else _found_in(kind, lambda: json.loads(payload))) or _invalid(kind, error)
 
 
 def _unequal(message: msgspec.Struct, payload: bytes) -> InvalidMessage:
-    again = read_back(type(message), payload)
-    field = next(
-        (name for name in message.__struct_fields__ if getattr(message, name) != getattr(again, name)),
-        "",
-    )
+    """Return the error that names the field which does not come back as it was."""
+    kind = type(message)
+    found = _found_in(kind, lambda: msgspec.to_builtins(message, builtin_types=(Decimal,)))
+    if found is not None:
+        return found
+    again = read_back(kind, payload)
+    field = next((name for name in message.__struct_fields__ if getattr(message, name) != getattr(again, name)), "")
     value, back = getattr(message, field, None), getattr(again, field, None)
-    found = "a value that JSON cannot hold"
+    problem = "a value that JSON cannot hold"
     if type(value) is not type(back):
-        found = f"expected {type(back).__name__}, found {type(value).__name__}"
-        if isinstance(value, float):
-            found = "expected a finite number, found NaN or infinity"
-    return InvalidMessage(message=name_of(type(message)), field=field, problem=f"{field}: {found}")
+        problem = f"expected {type(back).__name__}, found {type(value).__name__}"
+    return InvalidMessage(message=name_of(kind), field=field, problem=f"{field}: {problem}")
 
 
-def _invalid(kind: type[msgspec.Struct], error: BaseException) -> InvalidMessage:
-    text = str(error)
-    if isinstance(error, InvalidMessage):
+def _found_in(kind: type[msgspec.Struct], content: Callable[[], Any]) -> InvalidMessage | None:
+    try:
+        _refuse_leaves(kind, content())
+    except InvalidMessage as error:
         return error
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return None
+
+
+def _invalid(kind: type[msgspec.Struct], error: BaseException, field: str = "") -> InvalidMessage:
+    text = str(error)
     if isinstance(error, UnicodeError):
         text = "the text is not valid Unicode (a lone surrogate, or bytes that are not UTF-8)"
     elif isinstance(error, RecursionError):
         text = "the JSON is nested too deeply"
     match = _path.match(text)
-    problem, path = (match["problem"], match["path"] or "") if match else (text, "")
+    problem, path = (match["problem"], match["path"] or field) if match else (text, field)
     named = _named.search(problem)
     if named:
         path = ".".join(part for part in (path, named["field"]) if part)

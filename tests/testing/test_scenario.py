@@ -232,7 +232,9 @@ def test_a_command_that_does_not_validate_fails() -> None:
 
 
 def test_a_command_whose_tag_is_empty_fails() -> None:
-    with pytest.raises(AssertionError, match="refused before it is decided: tag account"):
+    with pytest.raises(
+        AssertionError, match="refused before it is decided: OpenAccount: account: expected 1 to 512 characters"
+    ):
         scenario(app).when(OpenAccount(""))
 
 

@@ -8,6 +8,7 @@ from twofold import wire
 from twofold.errors import DeclarationError
 from twofold.history.record import Proposed, Recorded
 from twofold.message import Event, tags_of
+from twofold.place import where_is
 
 
 class Codec:
@@ -37,7 +38,7 @@ class Codec:
             raise DeclarationError(
                 what=f"two events are named {event.message_name!r}: {known.__module__}.{known.__qualname__} and "
                 f"{event.__module__}.{event.__qualname__}",
-                where=event.__module__,
+                where=where_is(event),
                 mend=f'give one of them another name: `class {event.__name__}(Event, name="…")`',
             )
 

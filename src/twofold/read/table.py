@@ -23,7 +23,8 @@ from uuid import UUID
 import msgspec
 
 from twofold.errors import DeclarationError, InvalidFilter
-from twofold.model import ReadModel, check_read_model, fold_of, where_is
+from twofold.model import ReadModel, check_read_model, fold_of
+from twofold.place import where_is
 
 M = TypeVar("M", bound=ReadModel)
 Scalar: TypeAlias = bool | int | float | str | bytes | None

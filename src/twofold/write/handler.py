@@ -11,10 +11,9 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from twofold.context import Context
-from twofold.errors import InvalidMessage
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.record import Proposed
-from twofold.message import Command, Event, TaggedField, tag_text, tagged_fields
+from twofold.message import Command, Event, TaggedField, tag_in, tagged_fields
 from twofold.model import WriteModel, check_write_model, fold_of, is_event, members_of
 from twofold.signature import Signature, read_signature, resolve
 from twofold.wall import side_of
@@ -83,15 +82,12 @@ class CommandHandler:
         Raises:
             InvalidMessage: a field that names a boundary is empty.
         """
-        found: list[Boundary] = []
-        for wanted in self.models:
-            name = wanted.field.field
-            try:
-                found.append(Boundary(wanted.model, tag_text(wanted.field.kind, getattr(command, name))))
-            except InvalidMessage as error:
-                problem = f"{name}: {error.problem}"
-                raise InvalidMessage(message=self.command.message_name, field=name, problem=problem) from error
-        return tuple(found)
+        return tuple(
+            [
+                Boundary(wanted.model, tag_in(command, wanted.field, getattr(command, wanted.field.field)))
+                for wanted in self.models
+            ]
+        )
 
     def bind(self, provided: Mapping[type, Any]) -> Callable[[Command, Sequence[WriteModel], Context], Any]:
         """Return the handler as a function of command, models and context, dependencies filled in.
