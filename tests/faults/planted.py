@@ -1,0 +1,60 @@
+"""Histories with a planted bug each, which the checks must find."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import random
+from collections.abc import Sequence
+
+from twofold.engines.sqlite import SqliteHistory
+from twofold.engines.sqlite.history import _append, _insert
+from twofold.history.store import Appended, Decision, Outcome
+
+
+class EarlyPositions(SqliteHistory):
+    """Takes positions before the lock, as a database sequence does, so that they commit out of order."""
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        wanted = sum(len(each.events) for each in decisions)
+        first = self._take(wanted)
+        await asyncio.sleep(random.random() * 0.01)
+        outcomes: list[Appended] = []
+        for each in decisions:
+            outcomes.append(Appended(first, first + len(each.events) - 1))
+            first += len(each.events)
+        async with self._writer.transaction() as connection:
+            _insert(connection, zip(decisions, outcomes, strict=True), 0)
+        return outcomes
+
+    def _take(self, count: int) -> int:
+        with (self._file.path.parent / "counter").open("a+") as counter:
+            fcntl.flock(counter, fcntl.LOCK_EX)
+            counter.seek(0)
+            first = int(counter.read() or "1")
+            counter.seek(0)
+            counter.truncate()
+            counter.write(str(first + count))
+        return first
+
+
+class EarlyAnswers(SqliteHistory):
+    """Answers before the commit, as if that could not be prevented any more."""
+
+    _under_way: asyncio.Task[Sequence[Outcome]] | None = None
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        if self._under_way is not None:
+            await self._under_way
+        outcomes: Sequence[Outcome] = ()
+        with contextlib.suppress(InterruptedError):
+            async with self._writer.transaction() as connection:
+                outcomes = _append(connection, decisions)
+                raise InterruptedError
+        self._under_way = asyncio.create_task(self._append_later(decisions))
+        return outcomes
+
+    async def _append_later(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        await asyncio.sleep(0.02)
+        return await super().append(decisions)

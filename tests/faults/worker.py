@@ -1,0 +1,204 @@
+"""What the fault tests run in processes of their own: `python -m tests.faults.worker TASK OPTIONS`.
+
+Results are lines of JSON on standard output, each written at once, so that what a killed process had said is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from tests.faults.bank import Deposit, Inspect, Move, Ponder, Withdraw, bank
+from tests.faults.planted import EarlyAnswers, EarlyPositions
+from twofold import Command, Rejected
+from twofold.clock import new_id, new_uuid
+from twofold.engines.sqlite import SqliteHistory
+from twofold.history.boundary import EVERYTHING, Condition, Criterion, Selection
+from twofold.history.record import Proposed, Submission
+from twofold.history.store import Appended, Decision
+from twofold.node import Node
+
+
+class Options(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a task is told.
+
+    Args:
+        folder: the SQLite folder that all share.
+        name: of this process, a short word.
+        count: how many events, commands or calls.
+        seed: of its pauses and choices.
+        planted: True to append with a bug that the checks must find.
+        width: how many commands at once.
+        roles: of the node.
+        ids: the first of a row of command ids; with it every command has its own fixed id.
+    """
+
+    folder: str
+    name: str = "a"
+    count: int = 100
+    seed: int = 0
+    planted: bool = False
+    width: int = 10
+    roles: tuple[str, ...] = ("write",)
+    ids: int = 0
+    after: int = 0
+
+
+def say(what: Any) -> None:
+    """Write one line, whole and at once."""
+    os.write(1, msgspec.json.encode(what) + b"\n")
+
+
+def history_at(options: Options) -> SqliteHistory:
+    kind = EarlyPositions if options.planted else SqliteHistory
+    return kind(Path(options.folder))
+
+
+def decision(name: str, numbers: Sequence[int], condition: Condition, tag: str) -> Decision:
+    """Return a decision whose events carry the writer's name and a number each."""
+    return Decision(
+        Submission(new_uuid(), "Count", b"{}", principal=name),
+        condition,
+        tuple(
+            Proposed(new_id(), "Counted", 1, (tag,), msgspec.json.encode({"writer": name, "number": number}))
+            for number in numbers
+        ),
+    )
+
+
+async def append(options: Options) -> None:
+    """Append so many numbered events, some at a time, with pauses."""
+    chance = Random(options.seed)
+    history = history_at(options)
+    number = 0
+    while number < options.count:
+        batch = []
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            size = min(chance.choice((0, 1, 1, 2, 3)), options.count - number)
+            numbers = range(number, number + size)
+            batch.append(decision(options.name, numbers, Condition(Selection()), f"writer:{options.name}"))
+            number += size
+        outcomes = await history.append(batch)
+        assert all(isinstance(outcome, Appended) for outcome in outcomes)
+        if chance.random() < 0.2:
+            await asyncio.sleep(chance.random() * 0.004)
+    await history.close()
+
+
+async def tail(options: Options) -> None:
+    """Follow the history until so many events were seen; say each place where a position or a number was wrong."""
+    chance = Random(options.seed)
+    history = SqliteHistory(Path(options.folder))
+    say("ready")
+    seen = 0
+    wrong: list[Any] = []
+    numbers: dict[str, int] = {}
+    last = options.after
+    deadline = time.monotonic() + 60
+    while last < options.after + options.count and not wrong and time.monotonic() < deadline:
+        await asyncio.wait_for(history.changed(last), 30)
+        async for batch in history.read(EVERYTHING, after=last, limit=chance.choice((None, 1, 7, 500))):
+            for recorded in batch:
+                content = msgspec.json.decode(recorded.payload)
+                expected = numbers.get(content["writer"], -1) + 1
+                if recorded.position != last + 1 or content["number"] != expected:
+                    wrong.append([last, recorded.position, content["writer"], content["number"], expected])
+                numbers[content["writer"]] = content["number"]
+                last, seen = recorded.position, seen + 1
+    say({"seen": seen, "wrong": wrong, "last": last})
+    await history.close()
+
+
+async def contend(options: Options) -> None:
+    """Append to one boundary under conditions and read it; say each call as its caller saw it."""
+    chance = Random(options.seed)
+    history = SqliteHistory(Path(options.folder))
+    boundary = Selection((Criterion(("Counted",), ("one:boundary",)),))
+    known = 0
+    say("ready")
+    sys.stdin.readline()
+    for number in range(options.count):
+        started = time.monotonic()
+        if chance.random() < 0.5:
+            known = max([recorded.position async for batch in history.read(boundary) for recorded in batch], default=0)
+            say([started, time.monotonic(), ["read"], known])
+        else:
+            after = known if chance.random() < 0.8 else max(0, known - chance.randrange(5))
+            made = decision(options.name, [number], Condition(boundary, after), "one:boundary")
+            other = decision(options.name, [number], Condition(Selection()), "another:boundary")
+            outcome = (await history.append([other, made] if chance.random() < 0.5 else [made]))[-1]
+            answer = outcome.last if isinstance(outcome, Appended) else None
+            say([started, time.monotonic(), ["append", after], answer])
+        if chance.random() < 0.1:
+            await asyncio.sleep(chance.random() * 0.002)
+    await history.close()
+
+
+def commands_of(options: Options) -> list[tuple[UUID, Command]]:
+    """Return the commands of a load, the same for the same seed, each with its id."""
+    chance = Random(options.seed)
+    names = [f"account-{n}" for n in range(20)]
+
+    def one() -> Command:
+        name, other, kind = chance.choice(names), chance.choice(names), chance.random()
+        if kind < 0.5:
+            return Deposit(name, chance.randint(1, 9))
+        if kind < 0.7:
+            return Withdraw(name)
+        if kind < 0.9:
+            return Move(name, other)
+        return Inspect(name) if kind < 0.95 else Ponder(name, 2)
+
+    return [(UUID(int=options.ids + number), one()) for number in range(options.count)]
+
+
+async def load(options: Options) -> None:
+    """Send commands, so many at once; say each receipt. Those whose numbers come on standard input are left out."""
+    answered = {int(word) for word in sys.stdin.readline().split()}
+    waiting = [(each, command) for each, command in commands_of(options) if each.int not in answered]
+    waiting.reverse()
+
+    async def sender(node: Node) -> None:
+        while waiting:
+            command_id, command = waiting.pop()
+            try:
+                receipt = await node.send(command, command_id=command_id)
+                say([str(command_id), receipt.position, receipt.repeated])
+            except Rejected as rejected:
+                say([str(command_id), None, rejected.reason])
+
+    node = bank.open(f"sqlite:///{options.folder}", roles=options.roles)  # type: ignore[arg-type]
+    if options.planted:
+        node._open_history = lambda: EarlyAnswers(Path(options.folder))
+    async with node:
+        say("ready")
+        await asyncio.gather(*(sender(node) for _ in range(options.width)))
+        say("done")
+
+
+async def project(options: Options) -> None:
+    """Project until killed."""
+    async with bank.open(f"sqlite:///{options.folder}", roles=["read", "project"]):
+        say("ready")
+        await asyncio.Event().wait()
+
+
+TASKS: dict[str, Callable[[Options], Awaitable[None]]] = {
+    "append": append,
+    "tail": tail,
+    "contend": contend,
+    "load": load,
+    "project": project,
+}
+
+if __name__ == "__main__":
+    asyncio.run(TASKS[sys.argv[1]](msgspec.json.decode(sys.argv[2], type=Options)))  # type: ignore[arg-type]
