@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
+from twofold import wire
 from twofold.errors import DeclarationError
 from twofold.history.codec import Codec
-from twofold.message import Command, Event, Query
+from twofold.message import Command, Event, Query, tagged_fields
 from twofold.model import ReadModel, fold_of
 from twofold.place import where_is
 from twofold.read.handler import QueryHandler
@@ -189,6 +190,12 @@ class App:
     def _add_model(self, model: type[ReadModel]) -> None:
         if model in self.tables:
             return
+        if not (isinstance(model, type) and issubclass(model, ReadModel)):
+            raise DeclarationError(
+                what=f"{getattr(model, '__name__', model)} is no read model",
+                where=where_is(model if isinstance(model, type) else type(model)),
+                mend="give a subclass of ReadModel: `class Profile(ReadModel, key=…)`",
+            )
         table = Table(model)
         for other in self.tables.values():
             if other.live_name == table.live_name:
@@ -218,6 +225,8 @@ class App:
                 where=where_is(message),
                 mend=f'give one of them another name: `class {message.__name__}(…, name="…")`',
             )
+        wire.check_fields(message)
+        tagged_fields(message)
         if issubclass(message, Event):
             self.codec.learn(message)
 

@@ -153,6 +153,22 @@ def tag_text(kind: str, value: object) -> str:
     return f"{kind}:{text}"
 
 
+def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return the fields of a message or a model, their annotations resolved.
+
+    Raises:
+        DeclarationError: a name in an annotation is not known.
+    """
+    try:
+        return msgspec.structs.fields(struct)
+    except NameError as error:
+        raise DeclarationError(
+            what=f"an annotation of {struct.__qualname__} cannot be resolved: {error}",
+            where=where_is(struct),
+            mend="define the name at the top of the module, before it is used",
+        ) from error
+
+
 def tag_in(message: msgspec.Struct, field: TaggedField, value: object) -> str:
     """Return the tag that a value of a message's field gives.
 
@@ -173,17 +189,9 @@ def tagged_fields(message: type[msgspec.Struct]) -> tuple[TaggedField, ...]:
     Raises:
         DeclarationError: an annotation cannot be resolved, or its type cannot be a tag's value.
     """
-    try:
-        fields = msgspec.structs.fields(message)
-    except NameError as error:
-        raise DeclarationError(
-            what=f"an annotation of {message.__qualname__} cannot be resolved: {error}",
-            where=where_is(message),
-            mend="define the name at the top of the module, before it is used",
-        ) from error
     return tuple(
         TaggedField(field.name, tag.kind, many)
-        for field in fields
+        for field in fields_of(message)
         for tag, many, of in _tags_in(field.type)
         if _fits(message, field.name, of)
     )

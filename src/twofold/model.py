@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Union, dataclass_transform, get
 import msgspec
 
 from twofold.errors import DeclarationError
-from twofold.message import Event, Metadata, tagged_fields
+from twofold.message import Event, Metadata, fields_of, tagged_fields
 from twofold.place import where_is
 
 
@@ -114,7 +114,7 @@ def hints_of(function: Callable[..., Any], names: dict[str, Any] | None = None) 
         raise DeclarationError(
             what=f"an annotation of {function.__qualname__} cannot be resolved: {error}",
             where=where_is(function),
-            mend="import the name, or define it before the function",
+            mend="import the name, or define it at the top of the module, before the function",
         ) from error
 
 
@@ -138,16 +138,28 @@ def fold_of(model: type[msgspec.Struct]) -> Fold:
         DeclarationError: there is no `evolve`, or its annotation is not an event or a union of events.
     """
     evolve = getattr(model, "evolve", None)
-    if evolve is None:
+    if not callable(evolve):
         raise DeclarationError(
             what=f"{model.__name__} has no evolve method",
             where=where_is(model),
             mend="define `def evolve(self, event: SomethingHappened) -> None:`",
         )
+    if inspect.isgeneratorfunction(evolve):
+        raise _not_plain(evolve, f"{model.__name__}.evolve")
     return _fold_of_function(evolve, f"{model.__name__}.evolve", skip=1)
 
 
+def _not_plain(function: Callable[..., Any], label: str) -> DeclarationError:
+    return DeclarationError(
+        what=f"{label} is async or a generator; it has to do its work when it is called",
+        where=where_is(function),
+        mend="make it a plain function, without async, await and yield",
+    )
+
+
 def _fold_of_function(function: Callable[..., Any], label: str, *, skip: int) -> Fold:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise _not_plain(function, label)
     parameters = list(inspect.signature(function).parameters.values())[skip:]
     hints = hints_of(function, vars(sys.modules.get(function.__module__, types.ModuleType(""))))
     if not 1 <= len(parameters) <= 2:
@@ -196,6 +208,7 @@ def check_write_model(model: type[WriteModel]) -> None:
                 where=where_is(model),
                 mend=f'tag a field of {event.__name__}: `Annotated[UUID, Tag("{model.model_tag}")]`',
             )
+    _refuse_frozen(model)
     _refuse_bare_fields(model, keys=())
 
 
@@ -221,8 +234,9 @@ def check_read_model(model: type[ReadModel]) -> None:
                 where=where_is(model),
                 mend="name a field as the key, or add that field",
             )
+    _refuse_frozen(model)
     _refuse_bare_fields(model, keys=model.model_key)
-    keys = getattr(model, "keys", None)
+    keys = _keys_function(model)
     if keys is not None:
         missing = set(fold.events) - set(_fold_of_function(keys, f"{model.__name__}.keys", skip=0).events)
         if missing:
@@ -230,7 +244,7 @@ def check_read_model(model: type[ReadModel]) -> None:
                 what=f"{model.__name__}.keys does not take {', '.join(sorted(e.__name__ for e in missing))}, "
                 "which evolve takes",
                 where=where_is(keys),
-                mend="let both take the same events, and make keys a @staticmethod",
+                mend="let both take the same events",
             )
         return
     for event in fold.events:
@@ -244,16 +258,31 @@ def check_read_model(model: type[ReadModel]) -> None:
             )
 
 
-def _refuse_bare_fields(model: type[msgspec.Struct], *, keys: tuple[str, ...]) -> None:
-    try:
-        fields = msgspec.structs.fields(model)
-    except NameError as error:
+def _keys_function(model: type[ReadModel]) -> Callable[..., Iterable[Any]] | None:
+    """Return a read model's `keys`, if it has such a method; a field of that name is a field."""
+    keys: Callable[..., Iterable[Any]] | None = getattr(model, "keys", None)
+    if not callable(keys):
+        return None
+    if inspect.isfunction(inspect.getattr_static(model, "keys")):
         raise DeclarationError(
-            what=f"an annotation of {model.__name__} cannot be resolved: {error}",
+            what=f"{model.__name__}.keys is an ordinary method, but it is asked before there is a row",
+            where=where_is(keys),
+            mend="make it a @staticmethod: `def keys(event: SomethingHappened) -> Iterable[…]:`",
+        )
+    return keys
+
+
+def _refuse_frozen(model: type[msgspec.Struct]) -> None:
+    if model.__struct_config__.frozen:
+        raise DeclarationError(
+            what=f"{model.__name__} is frozen, so evolve cannot change it",
             where=where_is(model),
-            mend="define the name at the top of the module, before it is used",
-        ) from error
-    for field in fields:
+            mend="leave out `frozen=True`",
+        )
+
+
+def _refuse_bare_fields(model: type[msgspec.Struct], *, keys: tuple[str, ...]) -> None:
+    for field in fields_of(model):
         if field.required and field.name not in keys:
             raise DeclarationError(
                 what=f"{model.__name__}.{field.name} has no default, so there is no state before the first event",
@@ -264,7 +293,7 @@ def _refuse_bare_fields(model: type[msgspec.Struct], *, keys: tuple[str, ...]) -
 
 def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Iterable[tuple[Any, ...]]]:
     """Return the function that tells which rows of a read model an event touches, as tuples of key values."""
-    keys: Callable[..., Iterable[Any]] | None = getattr(model, "keys", None)
+    keys = _keys_function(model)
     names = model.model_key
     if keys is None:
         if len(names) == 1:
@@ -283,7 +312,7 @@ def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Iterabl
 
 def wants_metadata(model: type[ReadModel]) -> bool:
     """Tell whether a read model's `evolve` or `keys` takes the metadata."""
-    keys = getattr(model, "keys", None)
+    keys = _keys_function(model)
     return fold_of(model).takes_metadata or (
         keys is not None and _fold_of_function(keys, f"{model.__name__}.keys", skip=0).takes_metadata
     )

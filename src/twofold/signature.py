@@ -12,12 +12,16 @@ from twofold.errors import DeclarationError
 from twofold.model import hints_of
 from twofold.place import where_is
 
+_IN_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 class Parameter(msgspec.Struct, frozen=True):
     """One thing that a handler asks for besides its message."""
 
     name: str
     annotation: Any
+    by_name: bool = False
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -49,23 +53,25 @@ def read_signature(
     Raises:
         DeclarationError: an annotation is missing, or the first parameter is no such message.
     """
+    if not inspect.isroutine(function) or inspect.isasyncgenfunction(function):
+        raise _no_function(function)
     name, where = function.__qualname__, where_is(function)
     parameters = list(inspect.signature(function).parameters.values())
     hints = hints_of(function, names)
     kind = base.__name__.lower()
-    first = hints.get(parameters[0].name) if parameters else None
+    first = hints.get(parameters[0].name) if parameters and parameters[0].kind in _IN_PLACE else None
     if not (isinstance(first, type) and issubclass(first, base) and first is not base):
         raise DeclarationError(
             what=f"{name}: the first parameter must be the {kind}, found {_shown(first)}",
             where=where,
             mend=f"annotate it with a subclass of {base.__name__}: `{kind}: Do…`",
         )
-    for parameter in parameters:
-        if parameter.name not in hints or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    for parameter in parameters[1:]:
+        if parameter.name not in hints or parameter.kind not in _BY_NAME:
             raise DeclarationError(
-                what=f"{name}: parameter {parameter.name!r} has no annotation, or takes any number of arguments",
+                what=f"{name}: parameter {parameter.name!r} has no annotation, or cannot be given by its name",
                 where=where,
-                mend="annotate every parameter: annotations tell what the handler is given",
+                mend="annotate every parameter: annotations tell what the handler is given; leave out *, ** and /",
             )
     if "return" not in hints:
         raise DeclarationError(
@@ -78,10 +84,35 @@ def read_signature(
         name=name,
         where=where,
         message=first,
-        parameters=tuple(Parameter(p.name, hints[p.name]) for p in parameters[1:]),
+        parameters=tuple(Parameter(p.name, hints[p.name], p.kind == p.KEYWORD_ONLY) for p in parameters[1:]),
         returns=hints["return"],
         is_async=inspect.iscoroutinefunction(function),
     )
+
+
+def _no_function(handler: Any) -> DeclarationError:
+    is_generator = inspect.isasyncgenfunction(handler)
+    name = getattr(handler, "__qualname__", None) or f"an object of class {type(handler).__name__}"
+    # A partial, and an object that can be called, have no place of their own.
+    place = handler if hasattr(handler, "__qualname__") else getattr(handler, "func", type(handler))
+    return DeclarationError(
+        what=f"{name} is {'an async generator' if is_generator else 'no function'}, which cannot be a handler",
+        where=where_is(place),
+        mend="collect what it yields in a list and return that" if is_generator else "declare it with def or async def",
+    )
+
+
+def refuse_value(signature: Signature, name: str, annotation: type) -> None:
+    """Refuse a parameter that asks for a plain value, as a dependency is asked for.
+
+    Raises:
+        DeclarationError: the annotation is `str`, `int` or another built-in class.
+    """
+    if annotation.__module__ == "builtins":
+        raise signature.refuse(
+            f"parameter {name!r} asks for {annotation.__name__}, and nothing tells which one",
+            "read it from a field of the message, or ask for an object of a class of your own that is provided at open",
+        )
 
 
 def resolve(wanted: Iterable[type], provided: Mapping[type, Any], signature: Signature) -> dict[type, Any]:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from twofold.errors import DeclarationError, InvalidMessage
+from twofold.message import fields_of
 from twofold.place import where_is
 
 M = TypeVar("M", bound=msgspec.Struct)
@@ -44,16 +45,27 @@ def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
+def check_fields(kind: type[msgspec.Struct]) -> None:
+    """Refuse a class of which a field cannot be told in JSON.
+
+    Raises:
+        DeclarationError: the type of a field has no JSON form, or a union in it cannot be told apart.
+    """
+    for field in fields_of(kind):
+        try:
+            msgspec.json.schema(field.type)
+        except TypeError as error:
+            raise DeclarationError(
+                what=f"{kind.__name__}.{field.name} is of a type that JSON cannot tell: {str(error).splitlines()[-1]}",
+                where=where_is(kind),
+                mend="use types of https://jcristharif.com/msgspec/supported-types.html, and unions that can be told "
+                "apart in JSON",
+            ) from error
+
+
 @cache
 def _may_hold_integers(kind: type[msgspec.Struct]) -> bool:
-    try:
-        schema = msgspec.json.encode(msgspec.json.schema(kind))
-    except TypeError as error:
-        raise DeclarationError(
-            what=f"{kind.__name__} has a field whose type has no JSON form: {error}",
-            where=where_is(kind),
-            mend="use types that msgspec supports without a hook: https://jcristharif.com/msgspec/supported-types.html",
-        ) from error
+    schema = msgspec.json.encode(msgspec.json.schema(kind))
     return any(sign in schema for sign in (b'"integer"', b'"number"', b"{}", b"true"))
 
 

@@ -14,7 +14,7 @@ from twofold.context import Context
 from twofold.message import Command, Event, Query
 from twofold.model import ReadModel, check_read_model, members_of
 from twofold.read.view import View
-from twofold.signature import Signature, read_signature, resolve
+from twofold.signature import Signature, read_signature, refuse_value, resolve
 from twofold.wall import side_of
 
 
@@ -45,6 +45,8 @@ class QueryHandler:
         self.answer = answer_of(self.query, names)
         for parameter in self.signature.parameters:
             self._take(parameter.name, parameter.annotation)
+        if inspect.isgeneratorfunction(function):
+            raise self.signature.refuse("it is a generator, which answers nothing", "return the answer instead")
         if not _fits(self.signature.returns, self.answer):
             raise self.signature.refuse(
                 f"it returns {_shown(self.signature.returns)}, {self.query.__name__} asks for {_shown(self.answer)}",
@@ -70,7 +72,7 @@ class QueryHandler:
         return call
 
     def _take(self, name: str, annotation: Any) -> None:
-        if annotation is Context:
+        if annotation is Context and self.context_name is None:
             self.context_name = name
         elif get_origin(annotation) is View:
             model = get_args(annotation)[0]
@@ -90,12 +92,13 @@ class QueryHandler:
                 f"parameter {name!r} asks for {_shown(annotation)}; queries are answered from views alone",
                 "ask for a view of a read model: `View[Profile]`",
             )
-        elif isinstance(annotation, type) and not issubclass(annotation, Command | Event | Query):
+        elif isinstance(annotation, type) and not issubclass(annotation, Command | Event | Query | Context):
+            refuse_value(self.signature, name, annotation)
             self.dependencies[name] = annotation
         else:
             raise self.signature.refuse(
                 f"parameter {name!r} is annotated with {_shown(annotation)}, which no query handler can be given",
-                "ask for a View, for Context, or for an object of a class that is provided at open",
+                "ask for a View, once for Context, or for an object of a class that is provided at open",
             )
 
 

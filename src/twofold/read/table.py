@@ -13,6 +13,7 @@ import math
 import re
 import textwrap
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -22,6 +23,7 @@ from uuid import UUID
 
 import msgspec
 
+from twofold import wire
 from twofold.errors import DeclarationError, InvalidFilter
 from twofold.model import ReadModel, check_read_model, fold_of
 from twofold.place import where_is
@@ -62,6 +64,7 @@ class Table(Generic[M]):
 
     def __init__(self, model: type[M]) -> None:
         check_read_model(model)
+        wire.check_fields(model)
         self.model = model
         self.name: str = model.model_name
         self.live_name = snake_case(model.model_name)
@@ -74,6 +77,8 @@ class Table(Generic[M]):
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
         forms: dict[Kind, Callable[[Any], Any]] = {"time": _in_utc, "real": _as_real}
         self._settled = [(column.name, forms[column.kind]) for column in self.columns if column.kind in forms]
+        _refuse_equal_names(model, [column.name for column in self.columns], "columns")
+        _refuse_equal_names(model, self.key, "fields of the key")
         self._key_places = [list(self._by_name).index(name) for name in self.key]
         for name in self.key:
             if self._by_name[name].kind == "json":
@@ -229,6 +234,18 @@ def _column(model: type[ReadModel], field: msgspec.structs.FieldInfo) -> Column:
             mend="begin the field's name with a letter; only letters, digits and _ may follow",
         )
     return Column(field.name, kind, field.type, optional, to_row, from_row)
+
+
+def _refuse_equal_names(model: type[ReadModel], names: Iterable[str], what: str) -> None:
+    # Databases tell no case in the names of columns.
+    counted = Counter(name.lower() for name in names)
+    name, count = counted.most_common(1)[0]
+    if count > 1:
+        raise DeclarationError(
+            what=f"two {what} of {model.__name__} are named {name!r}",
+            where=where_is(model),
+            mend="give one of them another name, or leave it out",
+        )
 
 
 def _bare(annotation: Any) -> tuple[Any, bool]:

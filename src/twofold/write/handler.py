@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import types
 import typing
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, get_args, get_origin
 
@@ -15,10 +14,8 @@ from twofold.history.boundary import Criterion, Selection
 from twofold.history.record import Proposed
 from twofold.message import Command, Event, TaggedField, tag_in, tagged_fields
 from twofold.model import WriteModel, check_write_model, fold_of, is_event, members_of
-from twofold.signature import Signature, read_signature, resolve
+from twofold.signature import Signature, read_signature, refuse_value, resolve
 from twofold.wall import side_of
-
-_SEVERAL = (list, tuple, set, frozenset, Sequence, Iterable, Iterator, types.GeneratorType)
 
 
 class Boundary(msgspec.Struct, frozen=True):
@@ -100,7 +97,8 @@ class CommandHandler:
         constant = {name: found[kind] for name, kind in self.dependencies.items()}
         names = [wanted.name for wanted in self.models]
         context_name = self.context_name
-        if not constant and context_name is None and len(names) == len(self.signature.parameters):
+        in_place = not any(parameter.by_name for parameter in self.signature.parameters)
+        if in_place and len(names) == len(self.signature.parameters):
             return lambda command, models, context: function(command, *models)
 
         def call(command: Command, models: Sequence[WriteModel], context: Context) -> Any:
@@ -127,7 +125,7 @@ class CommandHandler:
         return events
 
     def _take(self, name: str, annotation: Any) -> None:
-        if annotation is Context:
+        if annotation is Context and self.context_name is None:
             self.context_name = name
         elif isinstance(annotation, type) and issubclass(annotation, WriteModel):
             check_write_model(annotation)
@@ -138,12 +136,13 @@ class CommandHandler:
                 "what was true some time ago",
                 "ask for a WriteModel, which is folded from the history itself and checked at the append",
             )
-        elif isinstance(annotation, type) and not issubclass(annotation, Command | Event):
+        elif isinstance(annotation, type) and not issubclass(annotation, Command | Event | Context):
+            refuse_value(self.signature, name, annotation)
             self.dependencies[name] = annotation
         else:
             raise self.signature.refuse(
                 f"parameter {name!r} is annotated with {annotation!r}, which no command handler can be given",
-                "ask for a WriteModel, for Context, or for an object of a class that is provided at open",
+                "ask for a WriteModel, once for Context, or for an object of a class that is provided at open",
             )
 
     def _field_for(self, name: str, model: type[WriteModel]) -> TaggedField:
@@ -180,15 +179,14 @@ def _events_of(signature: Signature) -> tuple[type[Event], ...]:
     return found
 
 
-def _events_in(annotation: Any) -> Iterator[Any]:
+def _events_in(annotation: Any, *, among_several: bool = False) -> Iterator[Any]:
     for part in members_of(annotation):
         origin = get_origin(part)
-        if part is type(None):
+        if part is type(None) and not among_several:
             continue
-        if origin in _SEVERAL or (isinstance(origin, type) and issubclass(origin, Iterable | AsyncIterable)):
-            arguments = get_args(part)[:1] if origin is types.GeneratorType else get_args(part)
-            for argument in arguments:
+        if isinstance(origin, type) and issubclass(origin, Iterable):
+            for argument in get_args(part)[:1] if issubclass(origin, Generator) else get_args(part):
                 if argument is not Ellipsis:
-                    yield from _events_in(argument)
+                    yield from _events_in(argument, among_several=True)
         else:
             yield part
