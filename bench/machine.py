@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 import twofold
 

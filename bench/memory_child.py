@@ -13,7 +13,7 @@ from uuid import UUID
 
 import apsw
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from bench.application import ProfilePage, app
 from bench.child import say
