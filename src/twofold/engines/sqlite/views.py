@@ -150,7 +150,7 @@ class SqliteViews:
         connection.executemany(self._sql(table).upsert, advance.rows)
         parked = ((name, fingerprint, each.key, each.position, each.error) for each in advance.parked)
         connection.executemany(statement("park"), parked)
-        if advance.live:
+        if advance.live and not moved[0][0]:
             connection.execute(statement("projection_swap"), (fingerprint, fingerprint, name))
             connection.execute(self._sql(table).show())
             self._drop_old(connection, name)
