@@ -1,0 +1,80 @@
+"""A projection taken apart: a history in memory, a SQLite view store, and the projector between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import apsw
+
+from twofold import Event, ReadModel
+from twofold.clock import new_id, new_uuid
+from twofold.engines.memory import MemoryHistory
+from twofold.engines.sqlite import SqliteViews
+from twofold.history.boundary import Condition, Selection
+from twofold.history.codec import Codec
+from twofold.history.record import Submission
+from twofold.history.store import Decision
+from twofold.model import fold_of
+from twofold.read.freshness import Freshness
+from twofold.read.projector import Projector
+from twofold.read.store import ViewStore
+from twofold.read.table import Table
+
+
+async def append(history: MemoryHistory, *events: Event) -> None:
+    """Append events, each by a command of its own."""
+    codec = Codec()
+    await history.append(
+        [
+            Decision(Submission(uuid4(), "Told", b"{}"), Condition(Selection()), (codec.propose(event, new_id()),))
+            for event in events
+        ]
+    )
+
+
+def codec_of(*models: type[ReadModel]) -> Codec:
+    codec = Codec()
+    for model in models:
+        for event in fold_of(model).events:
+            codec.learn(event)
+    return codec
+
+
+def projector_of(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:
+    """Return a projector that has not been prepared yet."""
+    return Projector(Table(model), history, store, codec_of(model), Freshness(store, polls=False))
+
+
+async def project(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:
+    """Bring a read model to the head, and return its projector."""
+    projector = projector_of(model, history, store)
+    await projector.prepare()
+    await projector.catch_up()
+    return projector
+
+
+async def rebuilt(model: type[ReadModel], history: MemoryHistory, folder: Path) -> list[tuple[Any, ...]]:
+    """Return the rows of a projection from position 0 into a folder of its own."""
+    store = SqliteViews(folder / f"rebuilt-{new_uuid()}")
+    try:
+        projector = await project(model, history, store)
+        return await rows_in(store, projector.table)
+    finally:
+        await store.close()
+
+
+async def rows_in(store: ViewStore, table: Table[Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a read model, in order."""
+    return sorted(tuple(row) for row in await store.sql(table, "", {}))
+
+
+def select(folder: Path, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Return what another SQL tool reads from the read models' file."""
+    connection = apsw.Connection(str(folder / "views.db"))
+    try:
+        return connection.execute(sql, values).fetchall()
+    finally:
+        connection.close()
