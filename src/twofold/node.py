@@ -260,6 +260,7 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
+        self._projectors.clear()
         views, self._views = self._views, None
         history, self._history = self._history, None
         if views is not None:

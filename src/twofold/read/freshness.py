@@ -60,10 +60,10 @@ class Freshness:
         try:
             async with asyncio.timeout(timeout):
                 while not self.has(tables, position):
-                    if self._polls:
-                        await self._look(tables)
-                    else:
+                    if not self._polls:
                         await self._moved.wait()
+                    elif not await self._look(tables, position):
+                        await self._moved.wait(_POLL)
         except TimeoutError as error:
             late = next((table for table in tables if not self.has([table], position)), tables[0])
             raise self._not_fresh(late, position, timeout) from error
@@ -87,9 +87,9 @@ class Freshness:
             return NotFresh(building + "ask again, or see `twofold models` for its lag", **facts)
         return NotFresh(**facts)
 
-    async def _look(self, tables: Sequence[Table[Any]]) -> None:
+    async def _look(self, tables: Sequence[Table[Any]], position: Position) -> bool:
         for table in tables:
             checkpoint = await self._store.checkpoint(table)
             if checkpoint is not None:
                 self._reached[table.versioned_name] = checkpoint
-        await self._moved.wait(_POLL)
+        return self.has(tables, position)

@@ -127,6 +127,7 @@ class Projector:
         """Bring the read model to the head as it is now, or wait until there is more."""
         head = await self._history.head()
         if head <= self._checkpoint and self._live:
+            self.problem = None
             await self._history.changed(self._checkpoint)
             # Under load this makes one batch of many commits; whoever waits for the read model ends it at once.
             await self._freshness.linger(self.table, _LINGER)
