@@ -129,8 +129,14 @@ class View(Generic[M]):
         kinds: dict[str, type | tuple[type, ...]] = {"integer": int, "boolean": int, "real": (int, float)}
         if value is None and column.optional:
             return None
-        if not isinstance(value, kinds.get(column.kind, str)):
+        fits = isinstance(value, kinds.get(column.kind, str))
+        if not fits or (isinstance(value, int) and not -(2**63) <= value < 2**63):
             raise InvalidCursor(
                 model=self._table.name, problem=f"the cursor's value of {column.name} is of another type"
             )
-        return base64.b64decode(str(value)) if column.kind == "bytes" else value
+        if column.kind != "bytes":
+            return value
+        try:
+            return base64.b64decode(str(value), validate=True)
+        except binascii.Error as error:
+            raise InvalidCursor(model=self._table.name, problem="the cursor cannot be read") from error
