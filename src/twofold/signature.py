@@ -13,7 +13,6 @@ from twofold.model import hints_of
 from twofold.place import where_is
 
 _IN_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -21,7 +20,6 @@ class Parameter(msgspec.Struct, frozen=True):
 
     name: str
     annotation: Any
-    by_name: bool = False
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -67,9 +65,9 @@ def read_signature(
             mend=f"annotate it with a subclass of {base.__name__}: `{kind}: Do…`",
         )
     for parameter in parameters[1:]:
-        if parameter.name not in hints or parameter.kind not in _BY_NAME:
+        if parameter.name not in hints or parameter.kind != parameter.POSITIONAL_OR_KEYWORD:
             raise DeclarationError(
-                what=f"{name}: parameter {parameter.name!r} has no annotation, or cannot be given by its name",
+                what=f"{name}: parameter {parameter.name!r} has no annotation, or is no ordinary parameter",
                 where=where,
                 mend="annotate every parameter: annotations tell what the handler is given; leave out *, ** and /",
             )
@@ -84,7 +82,7 @@ def read_signature(
         name=name,
         where=where,
         message=first,
-        parameters=tuple(Parameter(p.name, hints[p.name], p.kind == p.KEYWORD_ONLY) for p in parameters[1:]),
+        parameters=tuple(Parameter(p.name, hints[p.name]) for p in parameters[1:]),
         returns=hints["return"],
         is_async=inspect.iscoroutinefunction(function),
     )
@@ -108,7 +106,7 @@ def refuse_value(signature: Signature, name: str, annotation: type) -> None:
     Raises:
         DeclarationError: the annotation is `str`, `int` or another built-in class.
     """
-    if annotation.__module__ == "builtins":
+    if annotation is Any or annotation.__module__ == "builtins":
         raise signature.refuse(
             f"parameter {name!r} asks for {annotation.__name__}, and nothing tells which one",
             "read it from a field of the message, or ask for an object of a class of your own that is provided at open",

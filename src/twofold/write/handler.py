@@ -97,8 +97,7 @@ class CommandHandler:
         constant = {name: found[kind] for name, kind in self.dependencies.items()}
         names = [wanted.name for wanted in self.models]
         context_name = self.context_name
-        in_place = not any(parameter.by_name for parameter in self.signature.parameters)
-        if in_place and len(names) == len(self.signature.parameters):
+        if len(names) == len(self.signature.parameters):
             return lambda command, models, context: function(command, *models)
 
         def call(command: Command, models: Sequence[WriteModel], context: Context) -> Any:

@@ -1,0 +1,82 @@
+"""Messages and models that are declared rightly, to declare something wrong with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from twofold import Command, Event, Query, ReadModel, Tag, WriteModel
+
+UserId = Annotated[UUID, Tag("user")]
+TeamId = Annotated[str, Tag("team")]
+
+
+class Join(Command):
+    user: UserId
+    note: str = ""
+
+
+class Leave(Command):
+    user: UserId
+
+
+class Rename(Command):
+    team: TeamId
+    name: str
+
+
+class Merge(Command):
+    source: TeamId
+    target: TeamId
+
+
+class Joined(Event):
+    user: UserId
+    note: str = ""
+
+
+class Left(Event):
+    user: UserId
+
+
+class Renamed(Event):
+    team: TeamId
+    name: str
+
+
+class Noted(Event):
+    note: str
+
+
+class User(WriteModel, tag="user"):
+    joined: bool = False
+
+    def evolve(self, event: Joined | Left) -> None:
+        self.joined = isinstance(event, Joined)
+
+
+class Team(WriteModel, tag="team"):
+    name: str = ""
+
+    def evolve(self, event: Renamed) -> None:
+        self.name = event.name
+
+
+class Member(ReadModel, key="user"):
+    user: UUID
+    note: str = ""
+
+    def evolve(self, event: Joined) -> None:
+        self.note = event.note
+
+
+class GetMember(Query[Member | None]):
+    user: UUID
+
+
+class CountMembers(Query[int]):
+    pass
+
+
+class Clock:
+    """A dependency."""
