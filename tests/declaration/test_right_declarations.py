@@ -177,8 +177,8 @@ def test_messages_are_named_after_their_classes_or_as_they_say(at: Any) -> None:
 async def test_an_application_may_be_declared_inside_a_function() -> None:
     local = declared_inside()
     async with local.open("memory:") as node:
-        thing = next(iter(local.commands))
-        ask = next(iter(local.queries))
+        thing: Any = next(iter(local.commands))
+        ask: Any = next(iter(local.queries))
         receipt = await node.send(thing("a"))
         assert await node.ask(ask(), after=receipt) == 1
 
