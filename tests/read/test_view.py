@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from tests.read.rig import append, project
@@ -160,15 +162,29 @@ async def test_get_refuses_a_key_that_is_none(offers: View[Offer]) -> None:
 async def test_a_cursor_of_another_order_or_from_elsewhere_is_refused(offers: View[Offer]) -> None:
     page = await offers.find(order_by="name", limit=2)
     assert page.next is not None
-    for order, cursor in (
-        ("-name", page.next),
-        ("price", page.next),
-        ("name", "nonsense"),
-        ("name", ""),
-        ("name", "é"),
-    ):
+    ordered = [("name", False), ("shop", False), ("day", False)]
+    forged = [made_up(ordered, values) for values in (["a"], ["a", 1, "b"], ["a", None, "b"], "a")]
+    for cursor in ("nonsense", "", "é", *forged):
         with pytest.raises(InvalidCursor):
-            await offers.find(order_by=order, limit=2, after=cursor)
+            await offers.find(order_by="name", limit=2, after=cursor)
+    for order in ("-name", "price"):
+        with pytest.raises(InvalidCursor, match="another order"):
+            await offers.find(order_by=order, limit=2, after=page.next)
+
+
+def made_up(order: list[tuple[str, bool]], values: Any) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((order, values))).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("stars", 2**70), ("stars", -(2**63) - 1), ("picture", "a"), ("picture", "abc")]
+)
+async def test_a_cursor_with_values_that_no_database_holds_is_refused(
+    offers: View[Offer], field: str, value: Any
+) -> None:
+    cursor = made_up([(field, False), ("shop", False), ("day", False)], [value, str(shop(1)), "2026-03-01"])
+    with pytest.raises(InvalidCursor):
+        await offers.find(order_by=field, limit=2, after=cursor)
 
 
 @pytest.mark.parametrize(
