@@ -86,12 +86,16 @@ class MessageType(msgspec.StructMeta):
     message_version: int
 
 
+# For type checkers, each base says again what the metaclass says: mypy would take the word of msgspec.Struct, a base
+# class too, that messages may be changed.
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Command(msgspec.Struct, metaclass=MessageType):
     """The intention to change something. It is accepted or rejected, and returns nothing else."""
 
     message_kind: ClassVar[str] = "command"
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Event(msgspec.Struct, metaclass=MessageType):
     """A fact that happened; never changed, never deleted."""
 
@@ -101,6 +105,7 @@ class Event(msgspec.Struct, metaclass=MessageType):
 Answer = TypeVar("Answer", covariant=True)
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Query(msgspec.Struct, Generic[Answer], metaclass=MessageType):
     """A question to the read models; `Answer` is the type of what it is answered with: `Query[Profile | None]`."""
 
