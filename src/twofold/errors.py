@@ -8,7 +8,7 @@
     ├── CommandIdReused         one command id, two different commands        command_id_reused
     ├── Contended               other writers won every retry                 contended
     ├── Overloaded              the queue of waiting commands is full         overloaded
-    ├── NotFresh                a read model did not reach a position in time not_fresh
+    ├── NotFresh                a read model did not get that far in time     not_fresh
     ├── HandlerFailed           a handler raised what it should not           handler_failed
     ├── InvalidFilter           a view was asked by a field it has not        invalid_filter
     ├── InvalidCursor           a page's cursor is not one that was given     invalid_cursor
@@ -17,7 +17,7 @@
     ├── ProjectionStopped       a projection cannot go on                     projection_stopped
     ├── MissingExtra            an optional dependency is not installed       missing_extra
     ├── CannotListen            a server cannot have its address or port      cannot_listen
-    └── StoreError              the storage engine cannot do its work
+    └── StoreError              the storage engine cannot do its work         store_error
         ├── InvalidAddress      the storage URL is not understood             invalid_address
         ├── StoreUnavailable    a file or folder cannot be opened or written  store_unavailable
         ├── ForeignFile         the file is not Twofold's, or is damaged      foreign_file
