@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from twofold.errors import StoreBusy, StoreError, StoreFailed, StoreFull
 _PATIENCE = 10.0
 _QUICK = 0.001
 _CHECKPOINT_PAGES = 4000
+_HANDOVER = 0.002
 
 
 class CommitFailed(Exception):
@@ -118,7 +120,16 @@ class Writer:
 
     async def _in_thread(self, function: Callable[..., object], *arguments: object) -> bool:
         """Run a function to its end, even if cancelled meanwhile; tells whether that was so."""
-        future = asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        begun = threading.Event()
+
+        def run() -> None:
+            begun.set()
+            function(*arguments)
+
+        future = asyncio.get_running_loop().run_in_executor(self._thread, run)
+        # Else the thread would wait for CPython's lock until the event loop has nothing to do, and the disk with it:
+        # 1.3 ms of every commit, measured with 100 commands in flight.
+        begun.wait(_HANDOVER)
         cancelled = False
         while not future.done():
             try:
