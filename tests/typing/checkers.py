@@ -30,9 +30,9 @@ def expected(path: Path) -> set[int]:
     return {number for number, line in enumerate(lines, 1) if _EXPECTED.search(line)}
 
 
-def mypy(files: Sequence[Path], cache: Path) -> Found:
+def mypy(files: Sequence[Path], folder: Path) -> Found:
     """Run mypy as strictly as it can be."""
-    options = ["--strict", f"--config-file={os.devnull}", f"--cache-dir={cache}", "--explicit-package-bases"]
+    options = ["--strict", f"--config-file={os.devnull}", f"--cache-dir={folder}", "--explicit-package-bases"]
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     done = _run("mypy", *options, *map(str, files), environment={"MYPYPATH": path})
     assert done.returncode in (0, 1), done.stdout + done.stderr

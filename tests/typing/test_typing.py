@@ -11,9 +11,8 @@ from tests.typing.checkers import EXAMPLE, FILES, SAMPLES, Found, expected, mypy
 
 @pytest.fixture(scope="module", params=["mypy", "pyright"])
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    if request.param == "mypy":
-        return mypy(FILES, request.config.cache.mkdir("mypy-of-samples"))
-    return pyright(FILES, tmp_path_factory.mktemp("pyright"))
+    check = mypy if request.param == "mypy" else pyright
+    return check(FILES, tmp_path_factory.mktemp("checker"))
 
 
 def test_the_readmes_example_is_clean(found: Found) -> None:
