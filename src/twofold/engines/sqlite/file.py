@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,7 +156,7 @@ class File:
         return True
 
     def _make(self, connection: apsw.Connection) -> None:
-        mode = connection.pragma("journal_mode", "wal")
+        mode = _in_wal_mode(connection)
         if mode != "wal":
             raise StoreUnavailable(
                 path=str(self.path),
@@ -168,3 +169,18 @@ class File:
             connection.execute(f"PRAGMA application_id = {self._application_id}")
             connection.execute(f"PRAGMA user_version = {self._version}")
         connection.execute("COMMIT")
+
+
+def _in_wal_mode(connection: apsw.Connection) -> str:
+    """Set the journal mode and return what it is then.
+
+    For this, SQLite does not wait by itself where another process has the file open, as one that makes it too.
+    """
+    deadline = time.monotonic() + _OPENING_TIMEOUT
+    while True:
+        try:
+            return str(connection.pragma("journal_mode", "wal"))
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
