@@ -23,7 +23,7 @@ from twofold.history.boundary import Selection
 from twofold.history.commit import Earlier, settle, stored
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.signal import Signal
-from twofold.history.store import Appended, Decision, Outcome
+from twofold.history.store import Appended, Conflict, Decision, Outcome
 
 APPLICATION_ID = 0x32466F48
 VERSION = 1
@@ -64,6 +64,8 @@ class SqliteHistory:
         try:
             async with self._writer.transaction(short=len(decisions) == 1) as connection:
                 outcomes = _append(connection, decisions)
+                if any(isinstance(outcome, Conflict) for outcome in outcomes):
+                    self._writer.keep_turn()
         except CommitFailed as failure:
             await self._look_up(list(stored(decisions, outcomes)), failure)
         self._moved_to(max((o.last for o in outcomes if isinstance(o, Appended)), default=0))

@@ -20,6 +20,7 @@ _PATIENCE = 10.0
 _QUICK = 0.001
 _CHECKPOINT_PAGES = 4000
 _HANDOVER = 0.002
+_TURN = 0.005
 
 
 class CommitFailed(Exception):
@@ -43,6 +44,8 @@ class Writer:
         self._closed = False
         self._wal_pages = 0
         self._usual = 0.0
+        self._wants_turn = False
+        self._turn: asyncio.TimerHandle | None = None
         self._connect()
         self._lock = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"twofold-commit-{file.path.stem}")
@@ -74,17 +77,31 @@ class Writer:
                 await self._commit(connection, short=short)
             if self._wal_pages >= _CHECKPOINT_PAGES:
                 await self._checkpoint(connection)
+            self._take_turn(connection)
+
+    def keep_turn(self) -> None:
+        """Keep other processes out, after the transaction under way, until the next one or for 5 ms.
+
+        For whoever lost to them: it tries again on what it knows then, which is the latest. Else one that is always
+        ready first would win every time, for as long as it has work.
+        """
+        self._wants_turn = True
 
     async def close(self) -> None:
         """Close the connection when the transaction under way has ended."""
         async with self._lock:
             self._closed = True
+            self._end_turn()
             self._drop()
             self._thread.shutdown()
 
     async def _begin(self) -> apsw.Connection:
         if self._closed:
             raise StoreFailed(path=str(self._file.path), problem="the file was closed")
+        if self._turn is not None and self._connection is not None:
+            self._turn.cancel()
+            self._turn = None
+            return self._connection
         loop = asyncio.get_running_loop()
         started = loop.time()
         pause = 0.0002
@@ -101,6 +118,20 @@ class Writer:
                 raise translate(error, self._file.path) from error
             else:
                 return connection
+
+    def _take_turn(self, connection: apsw.Connection) -> None:
+        if self._wants_turn:
+            self._wants_turn = False
+            with contextlib.suppress(apsw.Error):
+                connection.execute("BEGIN IMMEDIATE")
+                self._turn = asyncio.get_running_loop().call_later(_TURN, self._end_turn)
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+            if self._connection is not None:
+                self._roll_back(self._connection)
 
     def _commit_here(self, connection: apsw.Connection) -> None:
         started = time.perf_counter()
