@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
+from twofold.history.record import Position
 from twofold.history.store import History
+from twofold.model import WriteModel
 from twofold.write.cache import Cache, Entry
 from twofold.write.group import GroupCommit
 from twofold.write.handler import Boundary
+
+_COSTLY = 200
+_SNAPSHOTS = 1_000
 
 
 class Loader:
@@ -22,6 +29,7 @@ class Loader:
         self._cache = cache
         self._group = group
         self._loading: dict[Boundary, asyncio.Event] = {}
+        self._snapshots: OrderedDict[Boundary, tuple[Position, WriteModel]] = OrderedDict()
 
     async def load(self, boundaries: Sequence[Boundary]) -> list[Entry]:
         """Return an entry for each boundary; they are right until the caller next awaits something.
@@ -53,7 +61,7 @@ class Loader:
         if under_way is not None:
             await under_way.wait()
             return
-        entry = self._cache.get(boundary) or Entry(boundary)
+        entry = self._cache.get(boundary) or self._restored(boundary)
         if not entry.behind:
             # Loaded meanwhile, or named twice by one command: it must not be folded again.
             return
@@ -70,6 +78,7 @@ class Loader:
 
     async def _catch_up(self, entry: Entry) -> None:
         selection = Selection((entry.boundary.criterion,))
+        revision = entry.revision
         while True:
             if entry.takes_metadata and self._is_pending(entry.boundary):
                 await self._group.settled.wait()
@@ -77,6 +86,8 @@ class Loader:
                 await self._read(entry, selection)
             else:
                 break
+        if entry.revision - revision >= _COSTLY:
+            self._keep_snapshot(entry)
         # Nothing is awaited from here on: the entry stands where the cache stands.
         for pending in self._group.pending_on(entry.boundary.tag):
             for proposed, event in zip(pending.proposed, pending.events, strict=True):
@@ -84,6 +95,22 @@ class Loader:
                     entry.fold(event)
         entry.behind = False
         self._cache.put(entry)
+
+    def _restored(self, boundary: Boundary) -> Entry:
+        entry = Entry(boundary)
+        if boundary in self._snapshots:
+            self._snapshots.move_to_end(boundary)
+            entry.position, model = self._snapshots[boundary]
+            entry.model = copy.deepcopy(model)
+        return entry
+
+    def _keep_snapshot(self, entry: Entry) -> None:
+        # A model that others write to as well is dropped at every conflict: it must not be folded from the first event
+        # each time. What is kept rests on durable events alone, so it is never wrong.
+        self._snapshots[entry.boundary] = (entry.position, copy.deepcopy(entry.model))
+        self._snapshots.move_to_end(entry.boundary)
+        if len(self._snapshots) > _SNAPSHOTS:
+            self._snapshots.popitem(last=False)
 
     async def _read(self, entry: Entry, selection: Selection) -> None:
         until = self._group.position
