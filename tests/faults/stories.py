@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from unittest import mock
 from uuid import UUID
 
 import msgspec
@@ -28,6 +29,7 @@ from twofold.engines.memory import MemoryHistory
 from twofold.errors import CommandIdReused, Contended, OutcomeUnknown, StoreFailed
 from twofold.history.store import History
 from twofold.node import Node
+from twofold.write import load
 
 ACCOUNTS = ["a", "b", "c"]
 IDS = [UUID(int=number) for number in range(1, 4)]
@@ -50,6 +52,7 @@ class Story(msgspec.Struct, frozen=True):
     turns: int
     seed: int
     kept: int
+    costly: int
 
 
 def story_of(seed: int, nodes: int = 2) -> Story:
@@ -77,6 +80,7 @@ def story_of(seed: int, nodes: int = 2) -> Story:
         chance.randrange(4),
         seed,
         chance.choice([2, 3, 10_000]),
+        chance.choice([1, 3, 200]),
     )
 
 
@@ -90,6 +94,12 @@ async def send(node: Node, sent: Sent) -> Receipt:
 
 
 async def tell(story: Story, histories: Sequence[History]) -> None:
+    """Live through a story with snapshots of its models taken early or late."""
+    with mock.patch.object(load, "_COSTLY", story.costly):
+        await _tell(story, histories)
+
+
+async def _tell(story: Story, histories: Sequence[History]) -> None:
     """Live through a story; check the caches at every quiet moment and everything at the end.
 
     Args:

@@ -53,6 +53,7 @@ def stories(nodes: int) -> st.SearchStrategy[Story]:
         st.integers(0, 3),
         st.integers(0, 10_000),
         st.sampled_from([2, 3, 10_000]),
+        st.sampled_from([1, 3, 200]),
     )
 
 

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import pytest
 
 from tests.faults.bank import Account, Announce, Deposit, Glance, Inspect, Link, Move, Survey, Trail
-from tests.faults.nodes import cache_of, check_cache, check_history, entries_of, node_over, quiet, several
+from tests.faults.nodes import cache_of, check_cache, check_history, entries_of, group_of, node_over, quiet, several
 from tests.faults.rough_history import GatedHistory, RoughHistory
 from tests.faults.virtual import run_virtually
 from twofold import App, Command, Event, Tag, WriteModel
 from twofold.engines.memory import MemoryHistory
 from twofold.errors import HandlerFailed, StoreFailed
 from twofold.history.boundary import Selection
+from twofold.history.record import Recorded
+from twofold.history.store import History
 from twofold.node import Node
 from twofold.write.handler import Boundary
 
 pytestmark = pytest.mark.anyio
+
+
+class Counting(RoughHistory):
+    """Notes from where it was read."""
+
+    def __init__(self, real: History) -> None:
+        super().__init__(real)
+        self.read_after: list[int] = []
+
+    def read(
+        self, selection: Selection, *, after: int = 0, until: int | None = None, limit: int | None = None
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        self.read_after.append(after)
+        return super().read(selection, after=after, until=until, limit=limit)
 
 
 async def test_a_command_that_names_one_boundary_twice_folds_its_waiting_events_once() -> None:
@@ -79,13 +96,6 @@ async def test_a_cache_of_a_few_models_forgets_the_least_used_and_stays_true() -
 
 
 async def test_only_the_new_events_of_a_kept_model_are_read_again() -> None:
-    class Counting(RoughHistory):
-        read_after: list[int] = []
-
-        def read(self, selection, *, after=0, until=None, limit=None):  # type: ignore[no-untyped-def]
-            self.read_after.append(after)
-            return super().read(selection, after=after, until=until, limit=limit)
-
     history = Counting(MemoryHistory())
     async with node_over(history) as node:
         for _ in range(5):
@@ -94,6 +104,22 @@ async def test_only_the_new_events_of_a_kept_model_are_read_again() -> None:
         for _ in range(3):
             await node.send(Inspect("a"))
     assert history.read_after == [0, 5, 6]
+
+
+async def test_a_model_of_many_events_that_is_dropped_is_not_folded_from_the_first_one_again() -> None:
+    history = Counting(MemoryHistory())
+    async with node_over(history) as node, node_over(RoughHistory(history.real)) as other:
+        await asyncio.gather(*(node.send(Deposit("a")) for _ in range(300)))
+        for _ in range(4):
+            await other.send(Deposit("a"))
+            await node.send(Deposit("a"))
+            await quiet(node)
+            await check_cache(node, history.real)
+        # The first conflict read all of it; each later one the little that was new.
+        read = [after for after in history.read_after if after != group_of(node).position]
+        assert read.count(0) == 1
+        assert min(after for after in read if after) >= 300
+    assert await check_history(history) == 308
 
 
 async def test_a_history_that_cannot_be_read_fails_the_command_and_leaves_no_half_loaded_model() -> None:

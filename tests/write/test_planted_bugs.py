@@ -63,6 +63,10 @@ def _condition_on_all(group: GroupCommit) -> list[Decision]:
     ]
 
 
+def _share_the_model(loader: Loader, entry: Entry) -> None:
+    loader._snapshots[entry.boundary] = (entry.position, entry.model)
+
+
 def _nothing(*_: Any, **__: Any) -> None:
     return None
 
@@ -81,6 +85,7 @@ PLANTS: dict[str, tuple[Any, str, Any]] = {
     "a metadata model does not wait for positions": (Loader, "_is_pending", _no),
     "another process's event is folded behind one's own": (GroupCommit, "_take_in", _fold_behind_own),
     "another process's event is not noted": (GroupCommit, "_take_in", _forget_unseen),
+    "a snapshot is not a copy": (Loader, "_keep_snapshot", _share_the_model),
     "what rested on a change is kept": (GroupCommit, "_sift", _nothing),
     "an undone decision stays in the models": (GroupCommit, "_undo", _undo_nothing),
     "an undone decision is not noted": (GroupCommit, "_undo", _undo_silently),
