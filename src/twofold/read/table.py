@@ -35,6 +35,7 @@ Key: TypeAlias = tuple[Scalar, ...]
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "bytes", "uuid", "time", "decimal", "json"]
 
 _encode_json = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -292,14 +293,48 @@ def _conversion(bare: Any) -> tuple[Kind, Callable[[Any], Scalar], Callable[[Any
 
 def _json(bare: Any) -> tuple[Kind, Callable[[Any], Scalar], Callable[[Any], Any]]:
     decode = msgspec.json.Decoder(bare).decode
+    encode = _encoder_of(bare)
 
     def to_row(value: Any) -> str:
-        text = _encode_json(value)
-        if decode(text) != value:
+        settled = decode(_encode_json(value))
+        if settled != value:
             raise ValueError("the value would not come back from JSON as it is")
-        return text.decode()
+        # Encoded as it comes back, so that equal values are one text: 3 in a list of floats is 3.0.
+        return encode(settled).decode()
 
     return "json", to_row, decode
+
+
+def _encoder_of(bare: Any) -> Callable[[Any], bytes]:
+    """Return what encodes a type so that equal values are one text; a set's own order is another in every process."""
+    if bare in (set, frozenset) or get_origin(bare) in (set, frozenset):
+        return lambda value: b"[%s]" % b",".join(sorted(map(_encode_json, value)))
+    if not _holds_sets(bare):
+        return _encode_json
+
+    def encode(value: Any) -> bytes:
+        try:
+            return _encode_sorted(value)
+        except TypeError:
+            # Some values have no order: those of an Enum, say.
+            return _encode_json(value)
+
+    return encode
+
+
+def _holds_sets(bare: Any) -> bool:
+    seen: set[int] = set()
+    left: list[Any] = [msgspec.inspect.type_info(bare)]
+    while left:
+        part = left.pop()
+        if isinstance(part, msgspec.inspect.SetType | msgspec.inspect.FrozenSetType):
+            return True
+        if isinstance(part, tuple):
+            left.extend(part)
+        elif isinstance(part, msgspec.Struct) and id(part) not in seen:
+            seen.add(id(part))
+            left.extend(msgspec.structs.astuple(part))
+    return False
 
 
 def _text(value: Any) -> str:
