@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -35,6 +36,11 @@ async def append(history: MemoryHistory, *events: Event) -> None:
     )
 
 
+@cache
+def table_of(model: type[ReadModel]) -> Table[Any]:
+    return Table(model)
+
+
 def codec_of(*models: type[ReadModel]) -> Codec:
     codec = Codec()
     for model in models:
@@ -45,7 +51,7 @@ def codec_of(*models: type[ReadModel]) -> Codec:
 
 def projector_of(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:
     """Return a projector that has not been prepared yet."""
-    return Projector(Table(model), history, store, codec_of(model), Freshness(store, polls=False))
+    return Projector(table_of(model), history, store, codec_of(model), Freshness(store, polls=False))
 
 
 async def project(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:

@@ -12,14 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.faults.virtual import run_virtually
-from tests.read.rig import append, project, projector_of, rows_in, select
+from tests.read.rig import append, project, projector_of, rows_in, select, table_of
 from twofold import App, Event, Query, ReadModel, Tag, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.engines.sqlite import SqliteViews
 from twofold.history.boundary import Condition, Selection
 from twofold.history.record import Proposed, Submission
 from twofold.history.store import Decision
-from twofold.read.table import Table
 
 pytestmark = pytest.mark.anyio
 
@@ -193,7 +192,7 @@ def test_what_is_applied_and_what_is_parked_does_not_depend_on_where_batches_end
             await append(history, *left[:size])
             del left[:size]
             await projector.catch_up()
-        kept = store._tables[Table(Crate).versioned_name]
+        kept = store._tables[table_of(Crate).versioned_name]
         return kept.rows, sorted(kept.parked, key=msgspec.structs.astuple), kept.checkpoint
 
     assert run_virtually(run(sizes)) == run_virtually(run([]))
