@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -139,3 +140,17 @@ def test_a_set_is_one_text_in_whatever_order_it_was_filled() -> None:
     assert list(forward.numbers) != list(backward.numbers), "the two do not differ inside; choose other numbers"
     assert table.row(forward) == table.row(backward)
     assert table.instance(table.row(forward)) == forward
+
+
+class Blob(ReadModel, key="ship"):
+    ship: int
+    content: bytes = b""
+
+    def evolve(self, event: Measured) -> None: ...
+
+
+def test_a_number_is_not_taken_for_so_many_bytes() -> None:
+    blob = Blob(1)
+    blob.content = 5  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="content: expected bytes, found int"):
+        table_of(Blob).row(blob)

@@ -281,7 +281,7 @@ def _conversion(bare: Any) -> tuple[Kind, Callable[[Any], Scalar], Callable[[Any
         bool: ("boolean", _boolean, bool),
         int: ("integer", _integer, None),
         float: ("real", _real, None),
-        bytes: ("bytes", bytes, None),
+        bytes: ("bytes", _bytes, None),
         UUID: ("uuid", _as_text(UUID, str), UUID),
         datetime: ("time", _as_text(datetime, _time_text), datetime.fromisoformat),
         date: ("text", _day_text, date.fromisoformat),
@@ -365,6 +365,12 @@ def _real(value: Any) -> float:
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"expected a finite float, found {value if isinstance(value, float) else type(value).__name__}")
     return float(value)
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError(f"expected bytes, found {type(value).__name__}")
+    return value
 
 
 def _as_text(kind: type, convert: Callable[[Any], str]) -> Callable[[Any], str]:
