@@ -22,6 +22,8 @@ from twofold.read.store import Advance, Parked, ViewStore
 from twofold.read.table import Key, Row, Table
 
 _LINGER = 0.005
+_LINGER_BUSY = 0.02
+_BUSY = 16
 _SLICE = 500
 _KEYS_KEPT = 50_000
 _ROWS_KEPT = 5_000
@@ -77,6 +79,7 @@ class Projector:
         self._live = False
         self._parked: dict[str, Position] = {}
         self._keys: dict[tuple[Any, ...], Key] = {}
+        self._last = 0
         self._kept: OrderedDict[Key, Any] = OrderedDict()
 
     async def prepare(self) -> None:
@@ -130,7 +133,7 @@ class Projector:
             self.problem = None
             await self._history.changed(self._checkpoint)
             # Under load this makes one batch of many commits; whoever waits for the read model ends it at once.
-            await self._freshness.linger(self.table, _LINGER)
+            await self._freshness.linger(self.table, _LINGER_BUSY if self._last >= _BUSY else _LINGER)
             return
         await self._project(head)
 
@@ -157,7 +160,7 @@ class Projector:
             # Another process projects the same read model and was first.
             await self._take_up()
             return False
-        self._checkpoint = reached
+        self._checkpoint, self._last = reached, len(batch)
         self._live = self._live or live
         for each in parked:
             self._parked.setdefault(each.key, each.position)
