@@ -82,6 +82,7 @@ async def _find_the_cause(app: App, table: Table[Any], history: MemoryHistory) -
                     key = table.key_of(values)
                     row = rows.setdefault(key, table.fresh(values))
                     row.evolve(*(event, meta)[: 1 + fold.takes_metadata])
+                    table.settle(row)
                     if None in key or table.key_in(table.row(row)) != key:
                         raise ValueError(f"the key is missing, or evolve changed it: {', '.join(table.key)}")
             except Exception as error:
