@@ -43,6 +43,14 @@ def test_failed_writes_of_the_file_itself_are_made_up_for_by_the_log(monkeypatch
             assert not answers.unknown
 
 
+@pytest.mark.parametrize("code", [apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_FULL])
+def test_failed_writes_of_the_read_models_are_done_again_and_no_sender_hears_of_them(code: int) -> None:
+    for number in (1, 2, 3, 4, 7):
+        answers = check_case(Case("write", number, code, ending="views.db-wal"))
+        assert not answers.refused
+        assert not answers.unknown
+
+
 def test_control_a_failed_sync_that_is_not_overwritten_comes_back_after_a_crash(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
