@@ -30,7 +30,8 @@ class Proposed(msgspec.Struct, frozen=True, gc=False):
 class Submission(msgspec.Struct, frozen=True, gc=False):
     """A command as the ledger keeps it: its identity, its exact payload, and who sent it for what reason.
 
-    `is_first` tells that the id was made for this very command, so that nobody can have used it before.
+    `tags` are those that the command's own fields carry. `is_first` tells that the id was made for this very command,
+    so that nobody can have used it before.
     """
 
     command_id: UUID
@@ -41,6 +42,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
     is_first: bool = False
+    tags: tuple[str, ...] = ()
 
     @property
     def scope(self) -> tuple[str, str, UUID]:

@@ -13,22 +13,29 @@ from twofold.history.record import Position, Proposed, Recorded, Submission
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why a command was decided against: a stable code and a reason for people."""
+    """Why a command was decided against: a stable code and a reason for people.
+
+    `failed` tells that its handler did not decide at all, but raised what it should not.
+    """
 
     code: str
     reason: str
+    failed: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True):
     """One command's outcome, to be made true by an append.
 
     A rejection is a decision as well: it has no events, and it too stands only if its condition does.
+    For the ledger, `attempts` counts how often it was decided, and `elapsed` the microseconds since it was sent.
     """
 
     submission: Submission
     condition: Condition
     events: tuple[Proposed, ...] = ()
     rejection: Rejection | None = None
+    attempts: int = 1
+    elapsed: int = 0
 
 
 class Appended(msgspec.Struct, frozen=True):

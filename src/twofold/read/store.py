@@ -23,6 +23,17 @@ class Parked(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Lease(msgspec.Struct, frozen=True):
+    """Who projects a table. `epoch` grows at every takeover, so that what an earlier holder still writes is refused.
+
+    `holder` is the node that has it, which may be another one than asked; `mine` tells whether it is the one that did.
+    """
+
+    epoch: int
+    holder: str
+    mine: bool
+
+
 class Advance(msgspec.Struct, frozen=True):
     """One batch of a projection: the rows it changed and how far it came. It is stored whole or not at all (R1).
 
@@ -32,6 +43,8 @@ class Advance(msgspec.Struct, frozen=True):
         rows: whole rows, to be inserted or to replace what has their key.
         parked: events to remember as not applied.
         live: True to make this version the one that the live name shows.
+        epoch: that of the lease under which the batch was folded; if it is another by now, nothing is stored (R2).
+        head: the head of the history as the projection saw it, for nodes that cannot see the history themselves.
     """
 
     expected: Position
@@ -39,6 +52,8 @@ class Advance(msgspec.Struct, frozen=True):
     rows: Sequence[Row] = ()
     parked: Sequence[Parked] = ()
     live: bool = False
+    epoch: int = 0
+    head: Position = 0
 
 
 class TableStatus(msgspec.Struct, frozen=True):
