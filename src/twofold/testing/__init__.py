@@ -1,12 +1,16 @@
-"""The testing kit: scenarios for an application, and the suites that every storage engine must pass.
+"""The testing kit: scenarios for an application, a PostgreSQL server, and the suites that every storage engine passes.
 
     scenario(app).given(UserRegistered(u, "Ada")).when(RegisterUser(u, "Ada")).then(Rejected("already_registered"))
+
+    with postgres() as server:
+        node = app.open(server.database())
 
 `twofold.testing.contracts` holds the suites for engines; it alone needs pytest and hypothesis.
 """
 
 from twofold.testing.answered import Answered
 from twofold.testing.decided import Decided
+from twofold.testing.postgres import PostgresServer, postgres
 from twofold.testing.scenario import Scenario, scenario
 
-__all__ = ["Answered", "Decided", "Scenario", "scenario"]
+__all__ = ["Answered", "Decided", "PostgresServer", "Scenario", "postgres", "scenario"]
