@@ -21,6 +21,7 @@
         ├── InvalidAddress      the storage URL is not understood             invalid_address
         ├── StoreUnavailable    a file or folder cannot be opened or written  store_unavailable
         ├── ForeignFile         the file is not Twofold's, or is damaged      foreign_file
+        ├── NotInitialized      the database has no schema of Twofold's yet   not_initialized
         ├── NewerSchema         written by a newer version of Twofold         newer_schema
         ├── UnsafeSqlite        this SQLite can corrupt a shared database     unsafe_sqlite
         ├── HistoryMismatch     read models that belong to another history    history_mismatch
@@ -236,13 +237,20 @@ class ForeignFile(StoreError):
     _template = "{path} is not a Twofold file, or it is damaged: {problem}; nothing was changed in it"
 
 
+class NotInitialized(StoreError):
+    """A database lacks Twofold's schema or roles, or has older ones. Facts: `path`, `problem`."""
+
+    code = "not_initialized"
+    _template = "{path} is not ready: {problem}; as its administrator run: twofold db init URL"
+
+
 class NewerSchema(StoreError):
-    """The file was written by a newer Twofold. Facts: `path`, `found`, `known`."""
+    """A file or database was written by a newer Twofold. Facts: `path`, `found`, `known`."""
 
     code = "newer_schema"
     _template = (
         "{path} has schema version {found}, this Twofold knows versions up to {known}; "
-        "upgrade Twofold, nothing was changed in the file"
+        "upgrade Twofold, nothing was changed"
     )
 
 

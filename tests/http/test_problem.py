@@ -49,6 +49,7 @@ EXPECTED = {
     errors.StoreUnavailable: 503,
     errors.StoreFailed: 503,
     errors.ForeignFile: 503,
+    errors.NotInitialized: 503,
     errors.NewerSchema: 503,
     errors.UnsafeSqlite: 503,
     errors.HistoryMismatch: 503,

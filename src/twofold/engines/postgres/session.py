@@ -1,0 +1,132 @@
+"""One connection of a role: made, looked at, and set up."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TypeAlias
+
+import asyncpg
+
+from twofold.engines.postgres.address import Address, DatabaseRole
+from twofold.engines.postgres.failure import refused
+from twofold.errors import NewerSchema, NotInitialized, StoreUnavailable
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+OLDEST_SERVER = 15
+SCHEMA_VERSION = 1
+_STATEMENTS = 200
+_LOOK = """
+    SELECT pg_backend_pid(), current_setting('server_version_num')::int / 10000, pg_is_in_recovery(),
+           to_regnamespace('history') IS NOT NULL, obj_description(to_regnamespace('history'), 'pg_namespace')
+"""
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
+_VERSION = re.compile(r"schema version (\d+)")
+
+
+class Session:
+    """How connections of a role are made.
+
+    Args:
+        address: the database.
+        role: as whom.
+
+    Attributes:
+        pooled: True behind a pooler that gives each transaction another session (PgBouncer's transaction mode): then
+            nothing may be kept in a session, no prepared statement and no role, and nothing can be listened to.
+        settings: what must be set, at the beginning of each session or, where it is pooled, of each transaction.
+    """
+
+    def __init__(self, address: Address, role: DatabaseRole) -> None:
+        self._address = address
+        self._role: DatabaseRole = role
+        self.pooled = False
+
+    def begins(self) -> str:
+        """Return the statements that begin a transaction."""
+        return _BEGIN + self._settings(local=True) if self.pooled else _BEGIN
+
+    async def look(self) -> None:
+        """Connect once, refuse what cannot be worked with, and find out whether sessions are pooled.
+
+        Raises:
+            StoreUnavailable: nobody answers, or not to this user; the server is too old, or a replica that has to be
+                written.
+            NotInitialized, NewerSchema: the schema is not the one that this Twofold knows.
+        """
+        connection = await self._connect(statements=0)
+        try:
+            async with asyncio.timeout(self._address.deadline):
+                await connection.execute("BEGIN")
+                pid, server, replica, found, about = (await connection.fetch(_LOOK))[0]
+                self._check(server, found, about, replica=replica)
+                await connection.execute(self._settings(local=True) + "ROLLBACK")
+            self.pooled = pid != connection.get_server_pid()
+        except Exception as error:
+            raise refused(error, self._address.shown, self._takes()) from error
+        finally:
+            connection.terminate()
+
+    async def connect(self) -> Connection:
+        """Return a new connection that is ready for use.
+
+        Raises:
+            StoreUnavailable, NotInitialized, StoreBusy: it cannot be had.
+        """
+        if self.pooled:
+            return await self._connect(statements=0)
+        connection = await self._connect(statements=_STATEMENTS)
+        try:
+            async with asyncio.timeout(self._address.deadline):
+                await connection.execute(self._settings(local=False))
+        except BaseException as error:
+            connection.terminate()
+            if isinstance(error, Exception):
+                raise refused(error, self._address.shown, self._takes()) from error
+            raise
+        return connection
+
+    async def _connect(self, statements: int) -> Connection:
+        url = self._address.url_of(self._role)
+        try:
+            # Not the driver's timeout: it does not cover all that is done to connect.
+            async with asyncio.timeout(self._address.deadline):
+                return await asyncpg.connect(
+                    url,
+                    statement_cache_size=statements,
+                    max_cached_statement_lifetime=0,
+                    server_settings={"application_name": f"twofold {self._role}"},
+                )
+        except Exception as error:
+            raise refused(error, self._address.shown, self._takes()) from error
+
+    def _settings(self, *, local: bool) -> str:
+        set_ = "SET LOCAL" if local else "SET"
+        role = f"{set_} ROLE {self._takes()};" if self._takes() else ""
+        return f"""{role}
+            {set_} jit = off;
+            {set_} default_transaction_isolation = 'read committed';
+            SELECT set_config('synchronous_commit', 'on', {local}) WHERE current_setting('synchronous_commit') = 'off';
+        """
+
+    def _takes(self) -> str:
+        return f"twofold_{self._role}" if self._address.sets(self._role) else ""
+
+    def _check(self, server: int, found: bool, about: str | None, *, replica: bool) -> None:
+        shown = self._address.shown
+        if server < OLDEST_SERVER:
+            problem = f"it is PostgreSQL {server}; {OLDEST_SERVER} or newer is needed"
+            raise StoreUnavailable(path=shown, problem=problem)
+        version = _VERSION.search(about or "")
+        if not found or version is None:
+            problem = "there is a schema named history that is not Twofold's" if found else "it has no Twofold schema"
+            raise NotInitialized(path=shown, problem=problem)
+        if int(version[1]) < SCHEMA_VERSION:
+            problem = f"its schema has version {version[1]}, this Twofold needs {SCHEMA_VERSION}"
+            raise NotInitialized(path=shown, problem=problem)
+        if int(version[1]) > SCHEMA_VERSION:
+            raise NewerSchema(path=shown, found=int(version[1]), known=SCHEMA_VERSION)
+        if replica and self._role != "reader":
+            problem = "it is a replica in recovery, which cannot be written; give the primary's address"
+            raise StoreUnavailable(path=shown, problem=problem)
