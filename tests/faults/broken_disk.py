@@ -15,7 +15,7 @@ import msgspec
 from tests.faults.bank import Deposit, Link, Move, Withdraw, bank
 from tests.faults.disk import Disk, Failure, Kind
 from tests.faults.nodes import check_cache, quiet
-from tests.faults.stored import Lost, Stored, rows_of
+from tests.faults.stored import Lost, Stored, rows_of, stored_in
 from twofold import Command, Receipt, Rejected
 from twofold.errors import OutcomeUnknown, StoreFailed, StoreFull
 from twofold.node import Node
@@ -102,7 +102,7 @@ async def live_through(case: Case, folder: Path, disk: Disk) -> Answers:
         after_crash = after_crash or crash(folder, answers)
     if after_crash is not None:
         raise after_crash
-    answers.check(Stored(folder))
+    answers.check(stored_in(folder))
     async with bank.open(url, views=f"{url}/anew", roles=["read", "project"]) as anew:
         await anew.caught_up()
     assert rows_of(folder) == rows_of(folder / "anew")
@@ -116,7 +116,7 @@ def crash(folder: Path, answers: Answers) -> AssertionError | None:
         if (folder / name).exists():
             shutil.copy(folder / name, copy / name)
     try:
-        answers.check(Stored(copy))
+        answers.check(stored_in(copy))
     except AssertionError as error:
         return error
     finally:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tests.faults.bank import Deposit, Move, Withdraw, bank
 from tests.faults.disk import Disk, Note, Platter, Told
-from tests.faults.stored import Stored, rows_of
+from tests.faults.stored import rows_of, stored_in
 from twofold import Receipt
 from twofold.node import Node
 
@@ -47,7 +47,7 @@ def check_cut(folder: Path, told: list[tuple[UUID, int]]) -> None:
     Raises:
         Lost: something that was acknowledged is gone.
     """
-    stored = Stored(folder)
+    stored = stored_in(folder)
     stored.check()
     stored.check_acknowledged(told)
     shutil.rmtree(folder)

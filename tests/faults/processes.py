@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -79,18 +80,14 @@ class Worker:
 
 
 @contextmanager
-def workers(
-    tasks: Sequence[tuple[str, Options]], folder: Path, first_line: str | None = None
-) -> Iterator[list[Worker]]:
-    """Run several workers; none outlives the block."""
-    folder.mkdir(parents=True, exist_ok=True)
-    number = len(list(folder.iterdir()))
+def workers(tasks: Sequence[tuple[str, Options]], first_line: str | None = None) -> Iterator[list[Worker]]:
+    """Run several workers; none outlives the block, nor does what they said."""
     running: list[Worker] = []
-    try:
-        for task, options in tasks:
-            running.append(Worker(task, options, folder / f"{number}-{task}", first_line))
-            number += 1
-        yield running
-    finally:
-        for worker in running:
-            worker.close()
+    with tempfile.TemporaryDirectory() as said:
+        try:
+            for number, (task, options) in enumerate(tasks):
+                running.append(Worker(task, options, Path(said) / f"{number}-{task}", first_line))
+            yield running
+        finally:
+            for worker in running:
+                worker.close()

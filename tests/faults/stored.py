@@ -1,4 +1,4 @@
-"""What a folder holds, read with nothing but SQLite, and what must be true of it."""
+"""What a history holds, read with nothing but its engine's own SQL, and what must be true of it."""
 
 from __future__ import annotations
 
@@ -18,44 +18,31 @@ class Lost(AssertionError):
 
 
 class Stored:
-    """The content of a `history.db`; reading it recovers the file as any opening does.
+    """The content of a history.
+
+    Args:
+        records: all events.
+        tags: position and tag of each row of the index by tag.
 
     Attributes:
-        records: all events.
         accepted: the position that each accepted command reached.
         rejections: reason and position of each rejected one.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.records: list[Recorded] = []
+    def __init__(self, records: Iterable[Recorded] = (), tags: Iterable[tuple[int, str]] = ()) -> None:
+        self.records = list(records)
         self.accepted: dict[UUID, int] = {}
         self.rejections: list[tuple[str, int]] = []
-        if (folder / "views.db").exists():
-            _intact(folder / "views.db").close()
-        if (folder / "history.db").exists():
-            connection = _intact(folder / "history.db")
-            try:
-                if connection.execute("SELECT count(*) FROM sqlite_schema").get:
-                    self._read(connection)
-            finally:
-                connection.close()
-
-    def _read(self, connection: apsw.Connection) -> None:
-        for row in connection.execute("SELECT * FROM events ORDER BY position"):
-            values: list[Any] = list(row)
-            values[3] = values[3].encode()
-            values[7], values[8] = values[7] or values[6], values[8] or values[6]
-            self.records.append(Recorded(*values))
-        for command_id, outcome, reason, position in connection.execute(
-            "SELECT command_id, outcome, reason, position FROM ledger ORDER BY entry"
-        ):
-            if outcome == "accepted":
-                self.accepted[UUID(bytes=command_id)] = position
-            else:
-                self.rejections.append((reason, position))
-        tags = connection.execute("SELECT position, tag FROM tags ORDER BY position").fetchall()
         wanted = [(recorded.position, tag) for recorded in self.records for tag in recorded.tags]
         assert sorted(tags) == sorted(wanted), "events and tags differ"
+
+    def enter(self, command_id: UUID, outcome: str, reason: str, position: int) -> None:
+        """Take in a row of the ledger."""
+        if outcome == "accepted":
+            assert command_id not in self.accepted, f"{command_id} was accepted twice"
+            self.accepted[command_id] = position
+        elif outcome.startswith("rejected"):
+            self.rejections.append((reason, position))
 
     def check(self) -> None:
         """Check that the events follow from one another, that none is without its ledger entry, and none is partial."""
@@ -78,6 +65,35 @@ class Stored:
         for command_id, position in receipts:
             if self.accepted.get(command_id) != position:
                 raise Lost(f"{command_id} was acknowledged at {position}, stored is {self.accepted.get(command_id)}")
+
+
+def stored_in(folder: Path) -> Stored:
+    """Return what a `history.db` holds; reading it recovers the file as any opening does."""
+    if (folder / "views.db").exists():
+        _intact(folder / "views.db").close()
+    if not (folder / "history.db").exists():
+        return Stored()
+    connection = _intact(folder / "history.db")
+    try:
+        return _read(connection) if connection.execute("SELECT count(*) FROM sqlite_schema").get else Stored()
+    finally:
+        connection.close()
+
+
+def _read(connection: apsw.Connection) -> Stored:
+    records: list[Recorded] = []
+    for row in connection.execute("SELECT * FROM events ORDER BY position"):
+        values: list[Any] = list(row)
+        values[3] = values[3].encode()
+        values[7], values[8] = values[7] or values[6], values[8] or values[6]
+        records.append(Recorded(*values))
+    tags: list[Any] = connection.execute("SELECT position, tag FROM tags").fetchall()
+    stored = Stored(records, tags)
+    for command_id, outcome, reason, position in connection.execute(
+        "SELECT command_id, outcome, reason, position FROM ledger ORDER BY entry"
+    ):
+        stored.enter(UUID(bytes=command_id), outcome, reason, position)
+    return stored
 
 
 def _intact(path: Path) -> apsw.Connection:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.bank import Deposit, bank
 from tests.faults.broken_disk import Answers, Case, cases, check_case
-from tests.faults.stored import Lost, Stored
+from tests.faults.stored import Lost, stored_in
 from twofold import Receipt
 from twofold.engines.sqlite import SqliteHistory, writer
 from twofold.errors import StoreFull
@@ -101,6 +101,6 @@ async def test_a_full_disk_refuses_commands_and_goes_on_when_there_is_space(smal
         assert "free some space" in str(caught.value)
         ballast.unlink()
         receipts.append(await node.send(Deposit("a")))
-    stored = Stored(folder)
+    stored = stored_in(folder)
     stored.check()
     stored.check_acknowledged((receipt.command_id, receipt.position) for receipt in receipts)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 
 from tests.faults.linear import Call, Object, is_linearizable
+from tests.faults.places import Place, Places
 from tests.faults.processes import workers
 from tests.faults.worker import Options
 
@@ -28,10 +27,10 @@ BOUNDARY = Object(0, _step)
 """A boundary: its state is the position of its last event."""
 
 
-def calls_in(folder: Path, *, callers: int, each: int, seed: int = 0) -> list[Call]:
+def calls_in(place: Place, *, callers: int, each: int, seed: int = 0) -> list[Call]:
     """Let several processes contend for one boundary; return what they saw."""
-    tasks = [("contend", Options(str(folder), f"c{n}", each, seed + n)) for n in range(callers)]
-    with workers(tasks, folder / "said") as contending:
+    tasks = [("contend", Options(place.url, f"c{n}", each, seed + n)) for n in range(callers)]
+    with workers(tasks) as contending:
         for caller in contending:
             caller.wait_until(lambda said: "ready" in said)
         for caller in contending:
@@ -52,8 +51,8 @@ def planted_stale_read(calls: Sequence[Call]) -> list[Call]:
     raise AssertionError("no read that could be made stale")
 
 
-def test_conditional_appends_of_four_processes_are_linearizable(tmp_path: Path) -> None:
-    calls = calls_in(tmp_path, callers=4, each=250)
+def test_conditional_appends_of_four_processes_are_linearizable(place: Place) -> None:
+    calls = calls_in(place, callers=4, each=250)
     appended = [call for call in calls if call.what[0] == "append" and call.answer is not None]
     conflicts = [call for call in calls if call.what[0] == "append" and call.answer is None]
     assert len(calls) == 1000
@@ -83,9 +82,8 @@ def test_the_checker_knows_what_may_overlap_and_what_may_not() -> None:
     )
 
 
-def one_contention(seed: int) -> str:
+def one_contention(seed: int, places: Places) -> str:
     """Contend with six processes; for the long script."""
-    with tempfile.TemporaryDirectory() as name:
-        calls = calls_in(Path(name), callers=6, each=500, seed=seed * 1000)
+    calls = calls_in(places.new(), callers=6, each=500, seed=seed * 1000)
     assert is_linearizable(calls, BOUNDARY), "not linearizable"
     return f"{len(calls)} calls"

@@ -1,41 +1,39 @@
-"""Several processes append to one SQLite history while others follow it: nobody skips, nobody sees twice (F2, H1)."""
+"""Several processes append to one history while others follow it: nobody skips, nobody sees twice (F2, H1)."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
+from tests.faults.places import Place, Places
 from tests.faults.processes import workers
 from tests.faults.worker import Options
 
 
-def follow(folder: Path, *, writers: int, each: int, readers: int, planted: bool = False, seed: int = 0) -> list[Any]:
+def follow(place: Place, *, writers: int, each: int, readers: int, planted: str = "", seed: int = 0) -> list[Any]:
     """Let writers and readers work at once; return what each reader said at the end."""
     total = writers * each
-    reading = [("tail", Options(str(folder), f"r{n}", total, seed + n)) for n in range(readers)]
-    writing = [("append", Options(str(folder), f"w{n}", each, seed + 100 + n, planted)) for n in range(writers)]
-    with workers(reading, folder / "said") as followers:
+    reading = [("tail", Options(place.url, f"r{n}", total, seed + n)) for n in range(readers)]
+    writing = [("append", Options(place.url, f"w{n}", each, seed + 100 + n, planted)) for n in range(writers)]
+    with workers(reading) as followers:
         for follower in followers:
             follower.wait_until(lambda said: "ready" in said)
-        with workers(writing, folder / "said") as appending:
+        with workers(writing) as appending:
             for writer in appending:
                 writer.finish()
             return [follower.finish()[-1] for follower in followers]
 
 
-def test_readers_see_every_event_of_four_appending_processes_once_and_in_order(tmp_path: Path) -> None:
-    for said in follow(tmp_path, writers=4, each=2500, readers=2):
+def test_readers_see_every_event_of_four_appending_processes_once_and_in_order(place: Place) -> None:
+    for said in follow(place, writers=4, each=2500, readers=2):
         assert said == {"seen": 10_000, "wrong": [], "last": 10_000}
 
 
-def test_control_readers_skip_where_positions_are_taken_before_the_lock(tmp_path: Path) -> None:
-    assert any(said["wrong"] for said in follow(tmp_path, writers=4, each=100, readers=2, planted=True))
+def test_control_readers_skip_where_positions_are_taken_before_the_lock(place: Place) -> None:
+    assert any(said["wrong"] for said in follow(place, writers=4, each=100, readers=2, planted="EarlyPositions"))
 
 
-def one_following(seed: int, *, each: int = 10_000) -> str:
+def one_following(seed: int, places: Places, *, each: int = 10_000) -> str:
     """Follow four writers; for the long script."""
-    with tempfile.TemporaryDirectory() as name:
-        for said in follow(Path(name), writers=4, each=each, readers=3, seed=seed * 1000):
-            assert said == {"seen": 4 * each, "wrong": [], "last": 4 * each}
+    for said in follow(places.new(), writers=4, each=each, readers=3, seed=seed * 1000):
+        assert said == {"seen": 4 * each, "wrong": [], "last": 4 * each}
     return f"{4 * each} events"

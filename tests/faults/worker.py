@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -18,37 +17,36 @@ from uuid import UUID
 import msgspec
 
 from tests.faults.bank import Deposit, Inspect, Move, Ponder, Withdraw, bank
-from tests.faults.planted import EarlyAnswers, EarlyPositions
+from tests.faults.opening import node_at, open_history
 from twofold import Command, Rejected
 from twofold.clock import new_id, new_uuid
-from twofold.engines.sqlite import SqliteHistory
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Selection
 from twofold.history.record import Proposed, Submission
 from twofold.history.store import Appended, Decision
-from twofold.node import Node
+from twofold.node import Node, Role
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a task is told.
 
     Args:
-        folder: the SQLite folder that all share.
+        url: of the history and the read models that all share.
         name: of this process, a short word.
         count: how many events, commands or calls.
         seed: of its pauses and choices.
-        planted: True to append with a bug that the checks must find.
+        planted: the name of a history with a bug that the checks must find.
         width: how many commands at once.
         roles: of the node.
         ids: the first of a row of command ids; with it every command has its own fixed id.
     """
 
-    folder: str
+    url: str
     name: str = "a"
     count: int = 100
     seed: int = 0
-    planted: bool = False
+    planted: str = ""
     width: int = 10
-    roles: tuple[str, ...] = ("write",)
+    roles: tuple[Role, ...] = ("write",)
     ids: int = 0
     after: int = 0
 
@@ -56,11 +54,6 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
 def say(what: Any) -> None:
     """Write one line, whole and at once."""
     os.write(1, msgspec.json.encode(what) + b"\n")
-
-
-def history_at(options: Options) -> SqliteHistory:
-    kind = EarlyPositions if options.planted else SqliteHistory
-    return kind(Path(options.folder))
 
 
 def decision(name: str, numbers: Sequence[int], condition: Condition, tag: str) -> Decision:
@@ -78,7 +71,7 @@ def decision(name: str, numbers: Sequence[int], condition: Condition, tag: str) 
 async def append(options: Options) -> None:
     """Append so many numbered events, some at a time, with pauses."""
     chance = Random(options.seed)
-    history = history_at(options)
+    history = await open_history(options.url, options.planted)
     number = 0
     while number < options.count:
         batch = []
@@ -97,7 +90,7 @@ async def append(options: Options) -> None:
 async def tail(options: Options) -> None:
     """Follow the history until so many events were seen; say each place where a position or a number was wrong."""
     chance = Random(options.seed)
-    history = SqliteHistory(Path(options.folder))
+    history = await open_history(options.url, options.planted)
     say("ready")
     seen = 0
     wrong: list[Any] = []
@@ -121,7 +114,7 @@ async def tail(options: Options) -> None:
 async def contend(options: Options) -> None:
     """Append to one boundary under conditions and read it; say each call as its caller saw it."""
     chance = Random(options.seed)
-    history = SqliteHistory(Path(options.folder))
+    history = await open_history(options.url, options.planted)
     boundary = Selection((Criterion(("Counted",), ("one:boundary",)),))
     known = 0
     say("ready")
@@ -176,10 +169,7 @@ async def load(options: Options) -> None:
             except Rejected as rejected:
                 say([str(command_id), None, rejected.reason])
 
-    node = bank.open(f"sqlite:///{options.folder}", roles=options.roles)  # type: ignore[arg-type]
-    if options.planted:
-        node._open_history = lambda: EarlyAnswers(Path(options.folder))
-    async with node:
+    async with await node_at(options.url, options.roles, options.planted) as node:
         say("ready")
         await asyncio.gather(*(sender(node) for _ in range(options.width)))
         say("done")
@@ -187,7 +177,7 @@ async def load(options: Options) -> None:
 
 async def project(options: Options) -> None:
     """Project until killed."""
-    async with bank.open(f"sqlite:///{options.folder}", roles=["read", "project"]):
+    async with bank.open(options.url, roles=["read", "project"]):
         say("ready")
         await asyncio.Event().wait()
 

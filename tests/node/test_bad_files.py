@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from tests.faults.bank import Deposit, GetStatement, bank
-from tests.faults.stored import Stored, rows_of
+from tests.faults.stored import rows_of, stored_in
 from twofold.errors import (
     ForeignFile,
     HistoryMismatch,
@@ -95,7 +95,7 @@ async def test_an_empty_file_is_made_one_of_ours(tmp_path: Path, name: str) -> N
     (tmp_path / name).touch()
     await open_once(tmp_path)
     await open_once(tmp_path)
-    assert len(Stored(tmp_path).records) == 2
+    assert len(stored_in(tmp_path).records) == 2
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -186,7 +186,7 @@ async def test_read_models_that_are_ahead_of_a_restored_history_are_refused(tmp_
     shutil.copy(tmp_path / "backup", tmp_path / "history.db")
     with pytest.raises(HistoryMismatch, match="up to position 2, the history ends at 1"):
         await open_once(tmp_path)
-    assert len(Stored(tmp_path).records) == 1
+    assert len(stored_in(tmp_path).records) == 1
 
 
 async def test_a_folder_that_was_refused_holds_nothing_open(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ async def test_a_folder_that_was_refused_holds_nothing_open(tmp_path: Path) -> N
     # Nothing of it was stored, no lock is held, and the log of the history was put away.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.db"]
     await open_once(tmp_path)
-    assert len(Stored(tmp_path).records) == 1
+    assert len(stored_in(tmp_path).records) == 1
 
 
 async def test_an_address_below_the_home_folder_and_a_missing_one_are_made(

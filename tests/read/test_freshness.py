@@ -179,9 +179,9 @@ async def test_waiters_are_woken_by_the_projection_and_do_not_poll() -> None:
 
 
 async def test_a_reader_sees_what_another_process_projects(tmp_path: Path) -> None:
-    url, folder = f"sqlite:///{tmp_path / 'data'}", tmp_path / "said"
+    url = f"sqlite:///{tmp_path / 'data'}"
     async with bank.open(url, roles=["write"]) as writer:
-        with workers([("project", Options(str(tmp_path / "data")))], folder) as (projector,):
+        with workers([("project", Options(url))]) as (projector,):
             projector.wait_until(lambda said: "ready" in said)
             async with bank.open(url, roles=["read"]) as reader:
                 for number in range(1, 11):

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.bank import Deposit, bank
 from tests.faults.nodes import check_cache, check_history
 from tests.faults.processes import workers
-from tests.faults.stored import Stored
+from tests.faults.stored import stored_in
 from tests.faults.worker import Options, decision
 from twofold.engines.sqlite import SqliteHistory
 from twofold.engines.sqlite.writer import Writer
@@ -88,11 +88,13 @@ async def test_two_nodes_that_share_one_boundary_both_get_on(tmp_path: Path) -> 
 
 
 def test_no_command_of_three_processes_on_twenty_boundaries_gives_up(tmp_path: Path) -> None:
-    tasks = [("load", Options(str(tmp_path / "data"), f"w{n}", 1500, n, width=40, ids=(n + 1) << 64)) for n in range(3)]
-    with workers(tasks, tmp_path / "said", "") as sending:
+    tasks = [
+        ("load", Options(f"sqlite:///{tmp_path}/data", f"w{n}", 1500, n, width=40, ids=(n + 1) << 64)) for n in range(3)
+    ]
+    with workers(tasks, "") as sending:
         for worker in sending:
             # Had one been contended, it would have ended with an error.
             assert worker.finish()[-1] == "done"
-    stored = Stored(tmp_path / "data")
+    stored = stored_in(tmp_path / "data")
     stored.check()
     assert len(stored.accepted) + len(stored.rejections) == 4500
