@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.faults.places import places_of  # noqa: E402 - the tests are found from here on
+from tests.faults.places import Places, places_of  # noqa: E402 - the tests are found from here on
 
 
 def run(name: str, where: str, *, default: int, engines: Sequence[str] = ()) -> None:
@@ -38,7 +38,14 @@ def run(name: str, where: str, *, default: int, engines: Sequence[str] = ()) -> 
     parser.add_argument("--engine", choices=engines, default=engines[0] if engines else None)
     options = parser.parse_args()
     with places_of(options.engine) if engines else nullcontext() as places:
-        _rounds(name, partial(one, places=places) if engines else one, options, default)
+        _rounds(name, one if places is None else partial(_in_new_places, one, places), options, default)
+
+
+def _in_new_places(one: Callable[..., str], places: Places, seed: int) -> str:
+    try:
+        return one(seed, places)
+    finally:
+        places.clear()
 
 
 def _rounds(name: str, one: Callable[[int], str], options: argparse.Namespace, default: int) -> None:

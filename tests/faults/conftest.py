@@ -8,6 +8,7 @@ from tests.faults.places import Place, Places, SqlitePlaces
 
 ENGINES: dict[str, Callable[[pytest.FixtureRequest], Places]] = {
     "sqlite": lambda request: SqlitePlaces(),
+    # "postgres": lambda request: PostgresPlaces(request.getfixturevalue("postgres_server")),
 }
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.faults.stored import Stored, rows_of, stored_in
+from tests.faults.stored_postgres import rows_of_database, stored_in_database
+from twofold.testing import PostgresServer, postgres
 
 
 class Place(Protocol):
@@ -75,3 +79,51 @@ class SqlitePlaces:
         for folder in self._folders:
             shutil.rmtree(folder)
         self._folders.clear()
+
+
+class PostgresPlace:
+    """A database.
+
+    Args:
+        url: opens it as a superuser.
+        through: opens it for nodes, where they are to come another way.
+    """
+
+    def __init__(self, url: str, through: str = "") -> None:
+        self.direct = url
+        self.url = through or url
+
+    def stored(self) -> Stored:
+        """Look at the tables."""
+        return stored_in_database(self.direct)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Read the live name in the schema `views`."""
+        return rows_of_database(self.direct)
+
+
+class PostgresPlaces:
+    """Databases of a server."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._made: list[str] = []
+
+    def new(self) -> PostgresPlace:
+        """Return a new database."""
+        self._made.append(self._server.database())
+        return PostgresPlace(self._made[-1])
+
+    def clear(self) -> None:
+        """Drop the databases."""
+        for url in self._made:
+            self._server.drop(url)
+        self._made.clear()
+
+
+@contextmanager
+def places_of(engine: str) -> Iterator[Places]:
+    """Make places of an engine; for the long scripts."""
+    with postgres() as server:
+        makers: dict[str, Callable[[], Places]] = {"sqlite": SqlitePlaces, "postgres": lambda: PostgresPlaces(server)}
+        yield makers[engine]()
