@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TypeAlias
 
 import asyncpg
 
 from twofold.engines.postgres.address import Address, DatabaseRole
 from twofold.engines.postgres.failure import refused
+from twofold.engines.postgres.schema import known, version_in
 from twofold.errors import NewerSchema, NotInitialized, StoreUnavailable
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 OLDEST_SERVER = 15
-SCHEMA_VERSION = 1
 _STATEMENTS = 200
 _LOOK = """
     SELECT pg_backend_pid(), current_setting('server_version_num')::int / 10000, pg_is_in_recovery(),
            to_regnamespace('history') IS NOT NULL, obj_description(to_regnamespace('history'), 'pg_namespace')
 """
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
-_VERSION = re.compile(r"schema version (\d+)")
 
 
 class Session:
@@ -115,18 +113,27 @@ class Session:
 
     def _check(self, server: int, found: bool, about: str | None, *, replica: bool) -> None:
         shown = self._address.shown
-        if server < OLDEST_SERVER:
-            problem = f"it is PostgreSQL {server}; {OLDEST_SERVER} or newer is needed"
-            raise StoreUnavailable(path=shown, problem=problem)
-        version = _VERSION.search(about or "")
+        require_server(server, shown)
+        version = version_in(about)
         if not found or version is None:
             problem = "there is a schema named history that is not Twofold's" if found else "it has no Twofold schema"
             raise NotInitialized(path=shown, problem=problem)
-        if int(version[1]) < SCHEMA_VERSION:
-            problem = f"its schema has version {version[1]}, this Twofold needs {SCHEMA_VERSION}"
+        if version < known():
+            problem = f"its schema has version {version}, this Twofold needs {known()}"
             raise NotInitialized(path=shown, problem=problem)
-        if int(version[1]) > SCHEMA_VERSION:
-            raise NewerSchema(path=shown, found=int(version[1]), known=SCHEMA_VERSION)
+        if version > known():
+            raise NewerSchema(path=shown, found=version, known=known())
         if replica and self._role != "reader":
             problem = "it is a replica in recovery, which cannot be written; give the primary's address"
             raise StoreUnavailable(path=shown, problem=problem)
+
+
+def require_server(version: int, shown: str) -> None:
+    """Refuse a server that is too old, by its major version.
+
+    Raises:
+        StoreUnavailable: it is.
+    """
+    if version < OLDEST_SERVER:
+        problem = f"it is PostgreSQL {version}; {OLDEST_SERVER} or newer is needed"
+        raise StoreUnavailable(path=shown, problem=problem)
