@@ -10,11 +10,13 @@ from twofold.errors import NotFresh, Rejected, TwofoldError
 from twofold.message import Command, Event, Metadata, Query, Tag
 from twofold.model import ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
+from twofold.read.answer import Answer
 from twofold.read.view import Found, View
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "App",
     "Command",
     "Context",

@@ -5,6 +5,7 @@
     ├── InvalidMessage          a command, query or event does not validate   invalid_message
     ├── UnknownMessage          no command or query of that name              unknown_message
     ├── Rejected                a command handler decided against it          the handler's own code
+    ├── ChangedSince            its boundary is not as the sender knew it     changed_since
     ├── CommandIdReused         one command id, two different commands        command_id_reused
     ├── Contended               other writers won every retry                 contended
     ├── Overloaded              the queue of waiting commands is full         overloaded
@@ -112,6 +113,19 @@ class Rejected(TwofoldError):
 
     def __repr__(self) -> str:
         return f"Rejected({self.code!r}, {self.reason!r})" if self._explained else f"Rejected({self.code!r})"
+
+
+class ChangedSince(TwofoldError):
+    """What a command rests on is not as its sender knew it. Facts: `command`, `expected`, `position`.
+
+    `position` is that of the first event after `expected` which belongs to the command's boundary.
+    """
+
+    code = "changed_since"
+    _template = (
+        "what {command} rests on has changed since position {expected}, by the event at position {position}; "
+        "nothing was stored, look at it again and decide anew"
+    )
 
 
 class CommandIdReused(TwofoldError):

@@ -22,9 +22,11 @@ from twofold.history.boundary import Criterion, Selection
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.store import History
 from twofold.message import Command, Query
+from twofold.read.answer import Answer
 from twofold.read.freshness import Freshness
 from twofold.read.projector import Projector
 from twofold.read.store import ViewStore
+from twofold.read.table import Table
 from twofold.read.view import View
 from twofold.write.decide import Decider
 
@@ -88,7 +90,7 @@ class Node:
         self._freshness: Freshness | None = None
         self._projectors: list[Projector] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._askers: dict[type[Query[Any]], tuple[Asker, list[Any]]] = {}
+        self._askers: dict[type[Query[Any]], tuple[Asker, list[Table[Any]]]] = {}
         # Wiring is checked here, before any file is touched.
         if "write" in self.roles:
             for handler in app.commands.values():
@@ -124,6 +126,7 @@ class Node:
         principal: Principal = ANONYMOUS,
         correlation_id: UUID | None = None,
         causation_id: UUID | None = None,
+        expected: Receipt | Position | None = None,
     ) -> Receipt:
         """Decide a command; return when its events are durable.
 
@@ -133,10 +136,12 @@ class Node:
             principal: who sends it; stored with the events.
             correlation_id: what the command belongs to; its own id if left out.
             causation_id: what caused it; its own id if left out.
+            expected: decide it only if nothing that it rests on has changed since this position, or this receipt.
 
         Raises:
             InvalidMessage, UnknownMessage: nothing was decided.
             Rejected: the handler decided against it.
+            ChangedSince: what it rests on has changed since `expected`.
             CommandIdReused: the id was used for another command.
             Contended, Overloaded, HandlerFailed, StoreError: nothing was stored, but for OutcomeUnknown.
         """
@@ -161,7 +166,7 @@ class Node:
             correlation_id=correlation_id,
             causation_id=causation_id,
         )
-        return await decider.decide(command, submission, context)
+        return await decider.decide(command, submission, context, _position_of(expected))
 
     async def ask(
         self,
@@ -184,18 +189,26 @@ class Node:
             NotFresh: a read model did not get that far in time, or is still being built.
             Exception: what the handler raised.
         """
-        freshness = self._freshness
-        if freshness is None:
-            raise self._not_running("read")
-        if type(query) not in self._askers:
-            raise self.unknown("query", type(query).__name__)
-        wire.checked(query)
-        asker, tables = self._askers[type(query)]
-        position = after.position if isinstance(after, Receipt) else after or 0
-        if not freshness.has(tables, position):
-            await freshness.wait(tables, position, timeout)
-        answer: A = await asker(query, Context(now=self._now(), principal=principal))
-        return answer
+        asker, _ = await self._ready(query, after, timeout)
+        value: A = await asker(query, Context(now=self._now(), principal=principal))
+        return value
+
+    async def answer(
+        self,
+        query: Query[A],
+        *,
+        after: Receipt | Position | None = None,
+        timeout: float = 5.0,
+        principal: Principal = ANONYMOUS,
+    ) -> Answer[A]:
+        """Answer a query, and tell up to which position the answer shows everything.
+
+        Args and raises: see `ask`.
+        """
+        asker, tables = await self._ready(query, after, timeout)
+        # Before the rows are read: what comes between is shown, but not promised.
+        position = await self._fresh().position(tables)
+        return Answer(await asker(query, Context(now=self._now(), principal=principal)), position)
 
     async def events(
         self,
@@ -242,11 +255,9 @@ class Node:
         Raises:
             NotFresh: one has not within `timeout` seconds.
         """
-        if self._freshness is None:
-            raise self._not_running("read")
-        position = after.position if isinstance(after, Receipt) else after
+        freshness, position = self._fresh(), _position_of(after)
         wanted = await self.history.head() if position is None else position
-        await self._freshness.wait(list(self.app.tables.values()), wanted, timeout)
+        await freshness.wait(list(self.app.tables.values()), wanted, timeout)
         return wanted
 
     async def close(self) -> None:
@@ -273,6 +284,25 @@ class Node:
         known = self.app.commands if kind == "command" else self.app.queries
         names = ", ".join(sorted(message.message_name for message in known)) or "none"
         return UnknownMessage(kind=kind, name=name, known=names)
+
+    async def _ready(
+        self, query: Query[Any], after: Receipt | Position | None, timeout: float
+    ) -> tuple[Asker, list[Table[Any]]]:
+        """Return who answers a query and from what, once that has come as far as is asked for."""
+        freshness = self._fresh()
+        if type(query) not in self._askers:
+            raise self.unknown("query", type(query).__name__)
+        wire.checked(query)
+        asker, tables = self._askers[type(query)]
+        position = _position_of(after) or 0
+        if not freshness.has(tables, position):
+            await freshness.wait(tables, position, timeout)
+        return asker, tables
+
+    def _fresh(self) -> Freshness:
+        if self._freshness is None:
+            raise self._not_running("read")
+        return self._freshness
 
     async def _start(self) -> None:
         history = self._history = self._open_history()
@@ -305,6 +335,10 @@ class Node:
         if self._history is None or role in self.roles:
             return NodeClosed()
         return RoleMissing(role=role, roles=", ".join(sorted(self.roles)))
+
+
+def _position_of(what: Receipt | Position | None) -> Position | None:
+    return what.position if isinstance(what, Receipt) else what
 
 
 def _history_at(url: str) -> Callable[[], History]:

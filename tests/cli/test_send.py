@@ -107,6 +107,18 @@ def test_a_command_under_one_id_has_one_effect(cli: Run) -> None:
     assert "command_id_reused" in other.err
 
 
+def test_a_command_is_decided_only_if_nothing_has_changed_since_an_expected_position(cli: Run) -> None:
+    assert place(cli, "Ada", 1, "--expected", "0").status == 0
+    cancelled = cli("send", ORDERS, "CancelOrder", f"order_id={order_id(1)}", "reason=x", "--expected", "1")
+    assert cancelled.json["position"] == 2
+    refused = place(cli, "Ada", 1, "--expected", "0")
+    assert refused.status == 1
+    assert "changed_since" in refused.err
+    assert "at position 1" in refused.err
+    assert len(events(cli)) == 2
+    assert place(cli, "Ada", 3, "--expected", "-1").status == 2
+
+
 def test_a_rejected_command_ends_with_1_and_tells_code_and_reason_without_what_a_terminal_obeys() -> None:
     shell("send", ORDERS, "PlaceOrder", f"order_id={order_id(1)}", "customer=Ada")
     sent = shell("send", ORDERS, "PlaceOrder", f"order_id={order_id(1)}", "customer=Ada")

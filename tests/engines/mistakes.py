@@ -96,6 +96,12 @@ class AllSeen(Reference):
         return False
 
 
+class OnePositionForAll(Reference):
+    def answer(self, decision: Decision, decisions: Sequence[Decision], *more: Any) -> Outcome:
+        first = msgspec.structs.replace(decision.condition, after=decisions[0].condition.after)
+        return super().answer(msgspec.structs.replace(decision, condition=first), decisions, *more)
+
+
 class NoneSeen(Reference):
     def unseen(self, decision: Decision, *more: Any) -> bool:
         blind = msgspec.structs.replace(decision.condition, seen=0)

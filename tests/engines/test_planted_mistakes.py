@@ -62,6 +62,7 @@ DECISIONS: list[tuple[type[Reference], Callable[..., Any], Given]] = [
     (wrong.AllSeen, Suite.test_an_earlier_one_that_was_not_seen_conflicts, {}),
     (wrong.AllSeen, Suite.test_seen_counts_from_the_beginning_of_the_batch, {}),
     (wrong.AllSeen, Suite.test_a_long_batch_is_answered_one_by_one, {}),
+    (wrong.OnePositionForAll, Suite.test_each_decision_of_a_batch_has_a_position_of_its_own, {}),
     (wrong.NoneSeen, Suite.test_a_decision_may_rest_on_one_before_it_that_it_had_seen, {}),
     (wrong.NoCascade, Suite.test_what_rests_on_a_failed_one_fails_too_down_the_line, {}),
     (wrong.NoCascade, Suite.test_what_rests_on_the_events_of_a_duplicate_fails, {}),

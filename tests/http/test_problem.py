@@ -38,6 +38,7 @@ EXPECTED = {
     errors.CommandIdReused: 422,
     errors.UnknownMessage: 404,
     errors.Rejected: 409,
+    errors.ChangedSince: 412,
     errors.Contended: 503,
     errors.Overloaded: 503,
     errors.NotFresh: 503,

@@ -57,7 +57,15 @@ def test_the_other_errors_of_the_storage_are_told_alike() -> None:
 
 def test_every_header_is_in_the_table() -> None:
     told = {name for row in rows("Headers") for name in names_in(row[0])}
-    assert told == {headers.IDEMPOTENCY_KEY, headers.AFTER, headers.TIMEOUT, headers.NEXT, "Retry-After"}
+    assert told == {
+        headers.IDEMPOTENCY_KEY,
+        headers.IF_MATCH,
+        headers.AFTER,
+        headers.TIMEOUT,
+        headers.POSITION,
+        headers.NEXT,
+        "Retry-After",
+    }
 
 
 async def test_every_path_in_the_table_answers_with_its_method() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
+
+from cyclopts import Parameter, validators
 
 from twofold import clock
 from twofold.app import App
@@ -24,6 +26,7 @@ def send(
     *words: Words,
     url: Url = DEFAULT_URL,
     id: UUID | None = None,
+    expected: Annotated[int | None, Parameter(validator=validators.Number(gte=0))] = None,
     body: Body = None,
     json: Json = False,
     help: Help = False,
@@ -32,6 +35,7 @@ def send(
 
     Args:
         id: The command's id; a repeat under the same id has one effect. A new one if left out.
+        expected: Decide it only if nothing that it rests on has changed since this position.
     """
     if target is None:
         if not help:
@@ -42,17 +46,17 @@ def send(
     command: Command | None = message_or_help("send", target, app.commands, words, body=body, help_wanted=help)
     if command is None:
         return
-    receipt = asyncio.run(_sent(app, url, command, id or clock.new_uuid()))
+    receipt = asyncio.run(_sent(app, url, command, id or clock.new_uuid(), expected))
     if for_people(json):
         _show(type(command), receipt)
     else:
         print_json(receipt)
 
 
-async def _sent(app: App, url: str, command: Command, command_id: UUID) -> Receipt:
+async def _sent(app: App, url: str, command: Command, command_id: UUID, expected: int | None) -> Receipt:
     try:
         async with app.open(url, roles=["write"]) as node:
-            return await node.send(command, command_id=command_id)
+            return await node.send(command, command_id=command_id, expected=expected)
     except (StoreError, Contended, Overloaded) as error:
         # Sent again under the same id, it has one effect even if this time it was stored after all.
         error.add_note(f"the command's id was {command_id}; send it again with --id {command_id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from twofold.errors import (
+    ChangedSince,
     Contended,
     HandlerFailed,
     NotFresh,
@@ -36,7 +37,7 @@ class CommandLineError(Exception):
 def status_of(error: TwofoldError) -> Status:
     """Return the exit status that tells of an error; whatever is the sender's to mend is INVALID."""
     match error:
-        case Rejected():
+        case Rejected() | ChangedSince():
             return Status.REJECTED
         case NotFresh():
             return Status.NOT_FRESH

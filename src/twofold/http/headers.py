@@ -16,6 +16,8 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 AFTER = "Twofold-After"
 TIMEOUT = "Twofold-Timeout"
 NEXT = "Twofold-Next"
+POSITION = "Twofold-Position"
+IF_MATCH = "If-Match"
 
 LONGEST_KEY = 255
 LONGEST_TIMEOUT = 30.0
@@ -71,11 +73,21 @@ def position(headers: Headers) -> int:
         Refused: it is no position.
     """
     text = text_of(headers, AFTER)
+    return 0 if text is None else _position(AFTER, text)
+
+
+def expected(headers: Headers) -> int | None:
+    """Return the position since which a command's sender expects no change, None where none is named.
+
+    It is written as an entity tag (RFC 9110, section 8.8.3), `"42"`; the quotes may be left out.
+
+    Raises:
+        Refused: it is no position.
+    """
+    text = text_of(headers, IF_MATCH)
     if text is None:
-        return 0
-    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= LARGEST_POSITION):
-        raise _wrong(AFTER, "a position, as a receipt gives it", "something else")
-    return int(text)
+        return None
+    return _position(IF_MATCH, text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text)
 
 
 def seconds(headers: Headers) -> float:
@@ -90,6 +102,12 @@ def seconds(headers: Headers) -> float:
     if not _number.fullmatch(text) or float(text) > LONGEST_TIMEOUT:
         raise _wrong(TIMEOUT, f"a number of seconds from 0 to {LONGEST_TIMEOUT:g}", "something else")
     return float(text)
+
+
+def _position(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= LARGEST_POSITION):
+        raise _wrong(name, "a position, as a receipt or an answer gives it", "something else")
+    return int(text)
 
 
 def media_type(headers: Iterable[tuple[bytes, bytes]]) -> str:

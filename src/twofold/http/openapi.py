@@ -21,7 +21,7 @@ from twofold.message import Command, Query
 from twofold.model import members_of
 from twofold.read.view import Found
 
-COMMAND_STATUSES = (400, 408, 409, 413, 415, 422, 500, 503, 507)
+COMMAND_STATUSES = (400, 408, 409, 412, 413, 415, 422, 500, 503, 507)
 READ_STATUSES = (400, 409, 414, 422, 500, 503)
 QUERY_STATUSES = (400, 408, 409, 413, 415, 422, 500, 503)
 _JSON = "application/json"
@@ -80,7 +80,7 @@ class Document:
         }
         return {
             **_about("commands", "send", command),
-            "parameters": [_parameter(headers.IDEMPOTENCY_KEY)],
+            "parameters": [_parameter(headers.IDEMPOTENCY_KEY), _parameter(headers.IF_MATCH)],
             "requestBody": self._body(command),
             "responses": {"200": receipt, **_problems(COMMAND_STATUSES)},
         }
@@ -123,8 +123,10 @@ class Document:
 
     def _answer(self, query: type[Query[Any]]) -> dict[str, Any]:
         answer: dict[str, Any] = {"description": "The answer.", "content": {_JSON: {"schema": self._answers[query]}}}
+        if self._app.queries[query].views:
+            answer["headers"] = {headers.POSITION: _header(headers.POSITION)}
         if any(getattr(part, "__origin__", part) is Found for part in members_of(self._app.queries[query].answer)):
-            answer["headers"] = {headers.NEXT: _header(headers.NEXT)}
+            answer["headers"] = {**answer.get("headers", {}), headers.NEXT: _header(headers.NEXT)}
         return answer
 
     def _problem_response(self, status: int) -> dict[str, Any]:
@@ -212,6 +214,13 @@ _PARAMETERS: dict[str, Any] = {
         "description": "Makes a repeat have one effect: a UUID is the command's id, any other text stands for one.",
         "schema": {"type": "string", "minLength": 1, "maxLength": headers.LONGEST_KEY, "pattern": "^[!-~]+$"},
     },
+    headers.IF_MATCH: {
+        "name": headers.IF_MATCH,
+        "in": "header",
+        "description": "Decides the command only if nothing that it rests on has changed since this position, such as "
+        "the `Twofold-Position` of an answer, in double quotes.",
+        "schema": {"type": "string", "pattern": '^"?[0-9]{1,19}"?$'},
+    },
     headers.AFTER: {
         "name": headers.AFTER,
         "in": "header",
@@ -231,6 +240,10 @@ _PARAMETERS: dict[str, Any] = {
     },
 }
 _HEADERS: dict[str, Any] = {
+    headers.POSITION: {
+        "description": "The position up to which the answer shows everything; send it with a command as `If-Match`.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
     headers.AFTER: {
         "description": "The position that the command's events reached.",
         "schema": {"type": "integer", "minimum": 0},

@@ -63,6 +63,7 @@ ERRORS: Mapping[type[TwofoldError], Rule] = {
     errors.CommandIdReused: Rule(422, "Command id used before", facts=("command_id", "position")),
     errors.UnknownMessage: Rule(404, "Unknown message", facts=("kind", "name")),
     errors.Rejected: Rule(409, "Rejected"),
+    errors.ChangedSince: Rule(412, "Changed since", facts=("command", "expected", "position")),
     errors.Contended: Rule(503, "Contended", facts=("command", "attempts"), retry=True),
     errors.Overloaded: Rule(503, "Overloaded", facts=("waiting", "limit"), retry=True),
     errors.NotFresh: Rule(503, "Not fresh", facts=("model", "wanted", "reached", "timeout"), retry=True),

@@ -32,10 +32,13 @@ class QueryEndpoint:
         query = await self._query(request)
         after, timeout = headers.position(request.headers), headers.seconds(request.headers)
         node = await self._holder.node()
-        answer = await node.ask(query, after=after, timeout=timeout)
-        if isinstance(answer, Found) and answer.next is not None:
-            return json_answer(answer, (b"twofold-next", answer.next.encode("ascii")))
-        return json_answer(answer)
+        answer = await node.answer(query, after=after, timeout=timeout)
+        more: list[tuple[bytes, bytes]] = []
+        if answer.position is not None:
+            more.append((b"twofold-position", b"%d" % answer.position))
+        if isinstance(answer.value, Found) and answer.value.next is not None:
+            more.append((b"twofold-next", answer.value.next.encode("ascii")))
+        return json_answer(answer.value, *more)
 
     async def _query(self, request: Request) -> Query[Any]:
         if request.scope["method"] != "POST":

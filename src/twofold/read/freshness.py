@@ -46,6 +46,12 @@ class Freshness:
         reached = self._reached
         return all(reached.get(table.versioned_name, -1) >= position for table in tables)
 
+    async def position(self, tables: Sequence[Table[Any]]) -> Position | None:
+        """Return the position up to which queries of all of the read models see everything; None of no read model."""
+        if self._polls:
+            await self._look(tables, 0)
+        return min((self.reached(table) or 0 for table in tables), default=None)
+
     async def wait(self, tables: Sequence[Table[Any]], position: Position, timeout: float) -> None:
         """Return as soon as all of the read models have reached a position.
 

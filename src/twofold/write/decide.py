@@ -12,6 +12,7 @@ from uuid import UUID
 
 from twofold.context import Context, Receipt
 from twofold.errors import (
+    ChangedSince,
     CommandIdReused,
     Contended,
     HandlerFailed,
@@ -23,10 +24,11 @@ from twofold.errors import (
 )
 from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
-from twofold.history.record import Submission
+from twofold.history.record import Position, Submission
 from twofold.history.store import Appended, Duplicate, History, Rejection
 from twofold.message import Command, Event
 from twofold.write.cache import Cache, Entry, State
+from twofold.write.expectation import Expectations
 from twofold.write.group import GroupCommit, Pending
 from twofold.write.handler import Boundary, CommandHandler, selection_of
 from twofold.write.load import Loader
@@ -70,6 +72,7 @@ class Decider:
         self._cache = Cache(cache_limit)
         self._group = GroupCommit(history, codec, self._cache)
         self._loader = Loader(history, codec, self._cache, self._group)
+        self._expectations = Expectations(history, self._group)
         self._running: dict[tuple[str, str, UUID], asyncio.Event] = {}
 
     async def start(self) -> None:
@@ -80,41 +83,47 @@ class Decider:
         """Make durable what waits, and end."""
         await self._group.stop()
 
-    async def decide(self, command: Command, submission: Submission, context: Context) -> Receipt:
+    async def decide(
+        self, command: Command, submission: Submission, context: Context, expected: Position | None = None
+    ) -> Receipt:
         """Decide a command and return when its events are durable.
 
         Args:
             command: checked already.
             submission: the command as the ledger keeps it.
             context: for handlers that ask for it.
+            expected: the position since which nothing that it rests on may have changed, if the sender says one.
 
         Raises:
             Rejected: the handler decided against it.
+            ChangedSince: what it rests on is not as the sender expects.
             CommandIdReused: the id was used for another command.
             Contended: other processes were first at every attempt.
             HandlerFailed: the handler, or a model's `evolve`, raised what it should not.
             Overloaded, StoreError: it could not be stored.
         """
         if submission.is_first:
-            return await self._decide(command, submission, context)
+            return await self._decide(command, submission, context, expected)
         scope = submission.scope
         while scope in self._running:
             await self._running[scope].wait()
         done = self._running[scope] = asyncio.Event()
         try:
-            return await self._decide(command, submission, context)
+            return await self._decide(command, submission, context, expected)
         finally:
             del self._running[scope]
             done.set()
 
-    async def _decide(self, command: Command, submission: Submission, context: Context) -> Receipt:
+    async def _decide(
+        self, command: Command, submission: Submission, context: Context, expected: Position | None
+    ) -> Receipt:
         handler = self._handlers[type(command)][0]
         boundaries = handler.boundaries(command)
         for attempt in range(_ATTEMPTS):
             try:
-                pending, rejected = await self._attempt(command, submission, context, boundaries)
-            except HandlerFailed:
-                # A repeat of a command that was accepted may meet a state that its handler never expected.
+                pending, rejected = await self._attempt(command, submission, context, boundaries, expected)
+            except (HandlerFailed, ChangedSince):
+                # A repeat of a command that was accepted meets a state that its first sending made.
                 pending, rejected = await self._asked(submission), None
                 if pending is None:
                     raise
@@ -133,14 +142,24 @@ class Decider:
         raise Contended(command=submission.type, attempts=_ATTEMPTS)
 
     async def _attempt(
-        self, command: Command, submission: Submission, context: Context, boundaries: Sequence[Boundary]
+        self,
+        command: Command,
+        submission: Submission,
+        context: Context,
+        boundaries: Sequence[Boundary],
+        expected: Position | None,
     ) -> tuple[Pending | None, Rejected | None]:
-        """Decide once; returns no pending decision where the models changed while an async handler waited."""
+        """Decide once; returns no pending decision where the models changed meanwhile, or may come to nothing."""
         handler, call, is_async = self._handlers[type(command)]
+        selection = selection_of(boundaries)
+        if expected is not None:
+            await self._expectations.check(submission.type, selection, expected)
         events: tuple[Event, ...] = ()
         rejected: Rejected | None = None
         try:
             entries = await self._loader.load(boundaries)
+            if expected is not None and self._group.is_pending_on(selection):
+                return None, None
             models = [entry.model for entry in entries]
             revisions = [entry.revision for entry in entries]
             before = [] if is_async else [State(model) for model in models]
@@ -159,10 +178,11 @@ class Decider:
                 return None, None
             pending = Pending(
                 submission,
-                selection_of(boundaries),
+                selection,
                 events,
                 tuple([self._codec.propose(event, self._new_id()) for event in events]),
                 None if rejected is None else _rejection(rejected),
+                expected,
             )
             self._group.add(pending)
         except _TOLD_AS_THEY_ARE:

@@ -36,10 +36,11 @@ class Pending:
         events: what the handler returned.
         proposed: the same, encoded.
         rejection: why it was decided against, if it was.
+        expected: the position since which its sender expects no change of the boundary, if any.
         outcome: the history's answer; None where it must be decided again.
     """
 
-    __slots__ = ("events", "outcome", "proposed", "rejection", "selection", "submission")
+    __slots__ = ("events", "expected", "outcome", "proposed", "rejection", "selection", "submission")
 
     def __init__(
         self,
@@ -48,12 +49,14 @@ class Pending:
         events: Sequence[Event],
         proposed: tuple[Proposed, ...],
         rejection: Rejection | None,
+        expected: Position | None = None,
     ) -> None:
         self.submission = submission
         self.selection = selection
         self.events = events
         self.proposed = proposed
         self.rejection = rejection
+        self.expected = expected
         self.outcome: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
 
     def answer(self, outcome: Outcome | None) -> None:
@@ -163,6 +166,10 @@ class GroupCommit:
         """Yield the decisions that are not durable yet, in their order; none if no event of them has the tag."""
         return self.pending() if tag in self._waiting_tags or tag in self._flying_tags else iter(())
 
+    def is_pending_on(self, selection: Selection) -> bool:
+        """Tell whether an event that is not durable yet is selected."""
+        return any(selection.takes(event.type, event.tags) for each in self.pending() for event in each.proposed)
+
     def awaits(self, scope: tuple[str, str, UUID]) -> bool:
         """Tell whether a command of this id is not durable yet."""
         return any(pending.submission.scope == scope for pending in self.pending())
@@ -231,12 +238,15 @@ class GroupCommit:
         return [
             Decision(
                 pending.submission,
-                Condition(pending.selection, self.position, seen),
+                Condition(pending.selection, self._position_for(pending), seen),
                 pending.proposed,
                 pending.rejection,
             )
             for seen, pending in enumerate(self._flying)
         ]
+
+    def _position_for(self, pending: Pending) -> Position:
+        return self.position if pending.expected is None else min(pending.expected, self.position)
 
     async def _unseen(self, outcomes: Sequence[Outcome]) -> list[Recorded] | None:
         """Return other processes' events since `position`, or None where they are too many, or cannot be read."""

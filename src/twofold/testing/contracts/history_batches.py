@@ -75,6 +75,16 @@ class HistoryBatches(HistorySuite):
         outcomes = await append(history, decided(Y), decided(Y, on=on("x:1", "y:1"), after=0, seen=1))
         assert outcomes == [Appended(2, 2), Conflict(2)]
 
+    async def test_each_decision_of_a_batch_has_a_position_of_its_own(self, history: History) -> None:
+        await fill(history, Y, X, Y)
+        outcomes = await append(
+            history,
+            decided(event("B"), on=on("x:1"), after=3),
+            decided(event("B"), on=on("x:1"), after=1, seen=1),
+            decided(event("B"), on=on("x:1"), after=2, seen=2),
+        )
+        assert outcomes == [Appended(4, 4), Conflict(4), Appended(5, 5)]
+
     async def test_a_long_batch_is_answered_one_by_one(self, history: History) -> None:
         pairs = [
             [decided(event("A", f"x:{n}"), on=on(f"x:{n}"), seen=2 * n) for _ in ("stands", "conflicts")]
