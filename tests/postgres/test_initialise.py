@@ -116,7 +116,7 @@ async def test_the_printed_sql_does_the_same(server: PostgresServer, two: None) 
     url, address = new(server)
     script = await migrate.script(address)
     assert (await everything(url)) == [], "printing it has changed something"
-    psql = [server.binary("psql"), "--set=ON_ERROR_STOP=1", "--quiet", "--file=-", url]
+    psql: list[str] = [str(server.binary("psql")), "--set=ON_ERROR_STOP=1", "--quiet", "--file=-", url]
     subprocess.run(psql, input=script, text=True, check=True, capture_output=True)
     assert (await migrate.status(address)).pending == ()
     other, elsewhere = new(server)

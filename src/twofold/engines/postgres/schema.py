@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 import msgspec
 
-_FILES = resources.files(__package__)
+_FILES = resources.files("twofold.engines.postgres")
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 _SAID = "Twofold's: schema version {}; made by `twofold db init`"
 _VERSION = re.compile(r"schema version (\d+)")
