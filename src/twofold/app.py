@@ -16,6 +16,7 @@ from twofold.model import ReadModel, fold_of
 from twofold.place import where_is
 from twofold.read.handler import QueryHandler
 from twofold.read.table import Table
+from twofold.tag import Tag
 from twofold.wall import ReadSide, WriteSide
 from twofold.write.handler import CommandHandler
 
@@ -59,6 +60,7 @@ class App:
         self.tables: dict[type[ReadModel], Table[Any]] = {}
         self.codec = Codec()
         self._names: dict[str, type[msgspec.Struct]] = {}
+        self._tags: dict[str, tuple[Tag, type[msgspec.Struct]]] = {}
 
     @property
     def events(self) -> tuple[type[Event], ...]:
@@ -226,9 +228,21 @@ class App:
                 mend=f'give one of them another name: `class {message.__name__}(…, name="…")`',
             )
         wire.check_fields(message)
-        tagged_fields(message)
+        for field in tagged_fields(message):
+            self._agree(field.tag, message)
         if issubclass(message, Event):
             self.codec.learn(message)
+
+    def _agree(self, tag: Tag, message: type[msgspec.Struct]) -> None:
+        # A boundary would else be looked for under another text than its events are stored with.
+        known, by = self._tags.setdefault(tag.kind, (tag, message))
+        if known != tag:
+            raise DeclarationError(
+                what=f"{message.__qualname__} has {tag}, {by.__qualname__} has {known}"
+                f"{' with another key' if repr(known) == repr(tag) else ''}",
+                where=where_is(message),
+                mend=f'declare the type once, and use it in both: `… = Annotated[str, Tag("{tag.kind}", …)]`',
+            )
 
 
 def _names_of_caller() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Commands, events, queries, and the tags that events carry into the history.
+"""Commands, events, queries, and which of their fields carry tags into the history.
 
 A message is a frozen `msgspec.Struct`: positional or keyword arguments, compared by value, no unknown fields.
 Its name is its class's name unless the class says otherwise, so modules may be moved freely:
@@ -8,12 +8,10 @@ Its name is its class's name unless the class says otherwise, so modules may be 
 
 from __future__ import annotations
 
-import re
 import types
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
-from enum import Enum
-from functools import cache, lru_cache
+from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin
 from uuid import UUID
 
@@ -21,43 +19,7 @@ import msgspec
 
 from twofold.errors import DeclarationError, InvalidMessage
 from twofold.place import where_is
-
-_KIND = re.compile(r"[a-z][a-z0-9_-]*\Z")
-_LONGEST_TAG = 512
-_VALUES: tuple[type, ...] = (UUID, str, int, date, Enum)
-
-
-class Tag:
-    """Marks a field whose value labels the event: `UserId = Annotated[UUID, Tag("user")]`.
-
-    The event is then found by `user:0191…`; on a command the same field tells which write models to load.
-
-    Args:
-        kind: a short lower-case word.
-
-    Raises:
-        DeclarationError: `kind` is not made of lower-case letters, digits, `_` and `-`.
-    """
-
-    __slots__ = ("kind",)
-
-    def __init__(self, kind: str) -> None:
-        if not isinstance(kind, str) or not _KIND.match(kind):
-            raise DeclarationError(
-                what=f"{kind!r} is no tag kind",
-                where="Tag(...)",
-                mend='use a short lower-case word, as in Tag("user")',
-            )
-        self.kind = kind
-
-    def __repr__(self) -> str:
-        return f"Tag({self.kind!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tag) and other.kind == self.kind
-
-    def __hash__(self) -> int:
-        return hash((Tag, self.kind))
+from twofold.tag import TAG_VALUES, Hashed, Tag
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
@@ -126,36 +88,28 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class TaggedField(msgspec.Struct, frozen=True):
-    """A field that carries a tag; `many` where the field is a list, tuple or set of values."""
+    """A field that carries a tag.
+
+    `many` tells that the field is a list, tuple or set of values, `is_hash` that it holds hashes already.
+    """
 
     field: str
-    kind: str
+    tag: Tag
     many: bool = False
+    is_hash: bool = False
 
+    @property
+    def kind(self) -> str:
+        """The tag's kind."""
+        return self.tag.kind
 
-@lru_cache(maxsize=16_384, typed=True)
-def tag_text(kind: str, value: object) -> str:
-    """Return `kind:value`, the form in which tags are stored and looked up.
+    def text(self, value: object) -> str:
+        """Return the tag that a value of the field gives.
 
-    Raises:
-        InvalidMessage: the value is empty, longer than 512 characters, or of a type that has no stable text.
-    """
-    if isinstance(value, Enum):
-        value = value.value
-    if isinstance(value, datetime) or not isinstance(value, _VALUES):
-        raise InvalidMessage(
-            message=f"tag {kind}",
-            field="",
-            problem=f"expected a UUID, str, int, date or Enum of these, found {type(value).__name__}",
-        )
-    text = value if isinstance(value, str) else str(value)
-    if not text or len(text) > _LONGEST_TAG:
-        raise InvalidMessage(
-            message=f"tag {kind}",
-            field="",
-            problem=f"expected 1 to {_LONGEST_TAG} characters, found {len(text)}",
-        )
-    return f"{kind}:{text}"
+        Raises:
+            InvalidMessage: as for `Tag.text`, or it should be a hash and is none.
+        """
+        return self.tag.text_of_hash(value) if self.is_hash else self.tag.text(value)
 
 
 def fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
@@ -178,10 +132,10 @@ def tag_in(message: msgspec.Struct, field: TaggedField, value: object) -> str:
     """Return the tag that a value of a message's field gives.
 
     Raises:
-        InvalidMessage: as for `tag_text`, naming the message and the field.
+        InvalidMessage: as for `TaggedField.text`, naming the message and the field.
     """
     try:
-        return tag_text(field.kind, value)
+        return field.text(value)
     except InvalidMessage as error:
         name = str(getattr(type(message), "message_name", type(message).__name__))
         raise InvalidMessage(message=name, field=field.field, problem=f"{field.field}: {error.problem}") from None
@@ -195,10 +149,9 @@ def tagged_fields(message: type[msgspec.Struct]) -> tuple[TaggedField, ...]:
         DeclarationError: an annotation cannot be resolved, or its type cannot be a tag's value.
     """
     return tuple(
-        TaggedField(field.name, tag.kind, many)
+        TaggedField(field.name, tag, many, _holds_hashes(message, field.name, tag, of))
         for field in fields_of(message)
         for tag, many, of in _tags_in(field.type)
-        if _fits(message, field.name, of)
     )
 
 
@@ -217,15 +170,23 @@ def _tags_in(annotation: Any, many: bool = False) -> Iterable[tuple[Tag, bool, A
             yield from _tags_in(part, many)
 
 
-def _fits(message: type, field: str, of: Any) -> bool:
-    for part in _values_in(of):
-        if not isinstance(part, type) or not issubclass(part, _VALUES) or issubclass(part, datetime):
+def _holds_hashes(message: type, field: str, tag: Tag, of: Any) -> bool:
+    parts = set(_values_in(of))
+    if Hashed in parts and (len(parts) > 1 or not tag.hashed):
+        raise DeclarationError(
+            what=f"{message.__name__}.{field} holds a hash, "
+            f"{'or else a value' if tag.hashed else f'but tag {tag.kind!r} is not hashed'}",
+            where=where_is(message),
+            mend=f'annotate it with `Annotated[Hashed, Tag("{tag.kind}", hashed=True)]`',
+        )
+    for part in parts - {Hashed}:
+        if not isinstance(part, type) or not issubclass(part, TAG_VALUES) or issubclass(part, datetime):
             raise DeclarationError(
                 what=f"{message.__name__}.{field} carries a tag but is of type {getattr(part, '__name__', part)}",
                 where=where_is(message),
                 mend="tag a field of type UUID, str, int, date or Enum",
             )
-    return True
+    return Hashed in parts
 
 
 def _values_in(annotation: Any) -> Iterable[Any]:
@@ -238,6 +199,8 @@ def _values_in(annotation: Any) -> Iterable[Any]:
                 yield from _values_in(part)
     elif origin is Literal:
         yield from {type(value) for value in get_args(annotation)}
+    elif annotation is Hashed:
+        yield Hashed
     elif hasattr(annotation, "__supertype__"):
         yield from _values_in(annotation.__supertype__)
     else:

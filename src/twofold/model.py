@@ -7,6 +7,7 @@ type filter, so that unrelated events on the same tag never matter.
 from __future__ import annotations
 
 import inspect
+import itertools
 import sys
 import types
 from collections.abc import Callable, Iterable
@@ -30,15 +31,18 @@ class WriteModelType(msgspec.StructMeta):
         bases: tuple[type, ...],
         namespace: dict[str, Any],
         *,
-        tag: str = "",
+        tag: str | tuple[str, ...] | None = "",
         **options: Any,
     ) -> WriteModelType:
-        """Make the class; `tag` is the kind of tag whose events it is folded from."""
+        """Make the class; `tag` is the kind of tag whose events it is folded from.
+
+        Of several kinds an event must carry all; None stands for every event of the types that `evolve` takes.
+        """
         made = super().__new__(mcls, class_name, bases, namespace, **options)
-        made.model_tag = tag
+        made.model_tags = () if tag is None else (tag,) if isinstance(tag, str) else tuple(tag)
         return made
 
-    model_tag: str
+    model_tags: tuple[str, ...]
 
 
 @dataclass_transform(field_specifiers=(msgspec.field,))
@@ -69,7 +73,11 @@ class ReadModelType(msgspec.StructMeta):
 
 
 class WriteModel(msgspec.Struct, metaclass=WriteModelType):
-    """State folded from one tag's events, on demand, to decide a command.
+    """State folded on demand, to decide a command, from the events of a tag, or of several tags, or of some types.
+
+        class Course(WriteModel, tag="course"): ...
+        class Enrolment(WriteModel, tag=("course", "student")): ...   # events that carry both
+        class Invoices(WriteModel, tag=None): ...                     # whatever their tags
 
     Every field has a default: that is the state before the first event. Handlers read it, only `evolve` changes it.
     """
@@ -190,23 +198,30 @@ def check_write_model(model: type[WriteModel]) -> None:
     """Refuse a write model that cannot be folded.
 
     Raises:
-        DeclarationError: no tag, an unknown tag, a field without a default, or a wrong `evolve`.
+        DeclarationError: no tag, a tag twice, an unknown tag, a field without a default, or a wrong `evolve`.
     """
     fold = fold_of(model)
-    if not model.model_tag:
+    if model.model_tags == ("",):
         raise DeclarationError(
             what=f"write model {model.__name__} does not say which tag it is folded from",
             where=where_is(model),
-            mend=f'declare it with the tag: `class {model.__name__}(WriteModel, tag="…")`',
+            mend=f'declare it with the tag: `class {model.__name__}(WriteModel, tag="…")`; `tag=None` where it is '
+            "folded from all events that evolve takes",
         )
-    for event in fold.events:
+    if len(set(model.model_tags)) < len(model.model_tags):
+        raise DeclarationError(
+            what=f"write model {model.__name__} names a tag twice: {', '.join(model.model_tags)}",
+            where=where_is(model),
+            mend="name each kind of tag once: an event is taken that carries all of them",
+        )
+    for event, tag in itertools.product(fold.events, model.model_tags):
         kinds = [field.kind for field in tagged_fields(event)]
-        if model.model_tag not in kinds:
+        if tag not in kinds:
             raise DeclarationError(
-                what=f"{model.__name__} is folded from tag {model.model_tag!r}, which {event.__name__} does not "
+                what=f"{model.__name__} is folded from tag {tag!r}, which {event.__name__} does not "
                 f"carry (it carries: {', '.join(kinds) or 'none'})",
                 where=where_is(model),
-                mend=f'tag a field of {event.__name__}: `Annotated[UUID, Tag("{model.model_tag}")]`',
+                mend=f'tag a field of {event.__name__}: `Annotated[UUID, Tag("{tag}")]`',
             )
     _refuse_frozen(model)
     _refuse_bare_fields(model, keys=())

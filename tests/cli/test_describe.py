@@ -20,7 +20,9 @@ def test_programs_get_everything_as_json(cli: Run) -> None:
     cancel, place = found["commands"][1:]
     assert (cancel["handler"], cancel["about"]) == ("cancel_order", "Take an order back.")
     assert cancel["events"] == ["order-cancelled"]
-    assert cancel["write_models"] == [{"name": "PlacedOrder", "tag": "order", "events": ["OrderPlaced"]}]
+    assert cancel["write_models"] == [
+        {"name": "PlacedOrder", "tags": ["order"], "events": ["OrderPlaced"], "many": False}
+    ]
     assert place["about"] == "Order something."
     assert place["fields"][1] == {
         "name": "customer", "type": "text", "required": True, "constraints": ["length >= 1", "length <= 40"],

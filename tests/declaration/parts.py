@@ -30,6 +30,17 @@ class Merge(Command):
     target: TeamId
 
 
+class MergeFor(Command):
+    user: UserId
+    source: TeamId
+    target: TeamId
+
+
+class Invite(Command):
+    users: list[UserId]
+    team: TeamId
+
+
 class Joined(Event):
     user: UserId
     note: str = ""
@@ -42,6 +53,11 @@ class Left(Event):
 class Renamed(Event):
     team: TeamId
     name: str
+
+
+class Invited(Event):
+    user: UserId
+    team: TeamId
 
 
 class Noted(Event):
@@ -60,6 +76,20 @@ class Team(WriteModel, tag="team"):
 
     def evolve(self, event: Renamed) -> None:
         self.name = event.name
+
+
+class Membership(WriteModel, tag=("user", "team")):
+    invited: bool = False
+
+    def evolve(self, event: Invited) -> None:
+        self.invited = True
+
+
+class Everyone(WriteModel, tag=None):
+    count: int = 0
+
+    def evolve(self, event: Invited | Noted) -> None:
+        self.count += 1
 
 
 class Member(ReadModel, key="user"):

@@ -15,10 +15,10 @@ from twofold.errors import DeclarationError
 
 
 @contextmanager
-def refused(at: Any, *words: str, mend: str) -> Iterator[None]:
+def refused(at: Any, *words: str, mend: str) -> Iterator[pytest.ExceptionInfo[DeclarationError]]:
     """Expect a refusal that names file and line of a function or class, these words, and this mend."""
     with pytest.raises(DeclarationError) as caught:
-        yield
+        yield caught
     error = caught.value
     line = inspect.getsourcelines(at)[1]
     assert error.where == f"{inspect.getsourcefile(at)}:{line}"

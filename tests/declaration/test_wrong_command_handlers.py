@@ -13,12 +13,16 @@ import pytest
 
 from tests.declaration.parts import (
     Clock,
+    Everyone,
     GetMember,
+    Invite,
     Join,
     Joined,
     Left,
     Member,
+    Membership,
     Merge,
+    MergeFor,
     Noted,
     Rename,
     Renamed,
@@ -125,7 +129,10 @@ def test_the_read_side_is_beyond_the_wall(handler: Handler) -> None:
         app().command(handler)
 
 
-def asks_for_many(command: Join, users: list[User]) -> None: ...
+def asks_for_any_many(command: Join, users: Iterable[User]) -> None: ...
+
+
+def asks_for_a_list_of_texts(command: Join, users: list[str]) -> None: ...
 
 
 def asks_for_perhaps(command: Join, user: User | None) -> None: ...
@@ -146,7 +153,8 @@ def asks_for_anything(command: Join, thing: Any) -> None: ...
 @pytest.mark.parametrize(
     "handler",
     [
-        asks_for_many,
+        asks_for_any_many,
+        asks_for_a_list_of_texts,
         asks_for_perhaps,
         asks_for_an_event,
         asks_for_another_command,
@@ -211,6 +219,59 @@ def test_two_fields_of_one_tag_are_told_apart_by_name(handler: Handler, name: st
         mend="name the parameter after its field: `source: Team`",
     ):
         app().command(handler)
+
+
+def asks_for_many(command: Join, users: list[User]) -> None: ...
+
+
+def asks_for_many_untagged(command: Invite, everyone: list[Everyone]) -> None: ...
+
+
+@pytest.mark.parametrize(("handler", "model"), [(asks_for_many, "User"), (asks_for_many_untagged, "Everyone")])
+def test_a_list_is_asked_for_where_there_may_be_several(handler: Handler, model: str) -> None:
+    command = handler.__annotations__["command"]
+    with refused(
+        handler,
+        f"asks for a list, and {command} names one {model}",
+        mend=f"ask for that one: `{'users' if model == 'User' else 'everyone'}: {model}`",
+    ):
+        app().command(handler)
+
+
+def asks_for_one_of_many(command: Invite, user: User) -> None: ...
+
+
+def test_one_is_asked_for_where_there_is_one() -> None:
+    with refused(
+        asks_for_one_of_many,
+        "Invite.users has many values of tag 'user', and parameter 'user' asks for one User",
+        mend="ask for a list: `users: list[User]`",
+    ):
+        app().command(asks_for_one_of_many)
+
+
+def member_of_a_join(command: Join, membership: Membership) -> None: ...
+
+
+def member_of_a_merge(command: MergeFor, membership: Membership) -> None: ...
+
+
+def test_the_command_carries_all_tags_of_a_model() -> None:
+    with refused(
+        member_of_a_join,
+        "Membership is loaded by tag 'team', which Join does not carry (it carries: user)",
+        mend="tag a field of Join",
+    ):
+        app().command(member_of_a_join)
+
+
+def test_two_fields_of_one_of_its_tags_are_told_apart_by_name() -> None:
+    with refused(
+        member_of_a_merge,
+        "MergeFor has several fields with tag 'team' (source, target), and parameter 'membership' is named after none",
+        mend="name the parameter after its field: `source: Membership`",
+    ):
+        app().command(member_of_a_merge)
 
 
 def returns_a_text(command: Join) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.declaration.parts import Join, Joined, Left, Rename, User
 from tests.declaration.refusals import app, refused
-from twofold import App, Command, Event, Query, ReadModel, Tag, WriteModel
+from twofold import App, Command, Event, Hashed, Query, ReadModel, Tag, WriteModel
 
 
 class Thing: ...
@@ -182,3 +182,60 @@ def test_a_refused_message_is_no_event_of_the_application() -> None:
     declared = app()
     take(declared, Join, returns=Joined | Left)
     assert set(declared.events) == {Joined, Left}
+
+
+# hashed tags
+
+EMAIL = Tag("email", hashed=True)
+
+
+class SignUp(Command):
+    email: Annotated[str, EMAIL]
+
+
+class OpenlySignedUp(Event):
+    email: Annotated[str, Tag("email")]
+
+
+class OtherwiseSignedUp(Event):
+    email: Annotated[str, Tag("email", hashed=True, key=b"a key of its own")]
+
+
+@pytest.mark.parametrize(
+    ("event", "word"), [(OpenlySignedUp, "Tag('email')"), (OtherwiseSignedUp, "Tag('email', hashed=True, key=…)")]
+)
+def test_a_tag_is_hashed_in_one_way_everywhere(event: Any, word: str) -> None:
+    with refused(
+        event, f"{event.__name__} has {word}, SignUp has Tag('email', hashed=True)", mend="declare the type once"
+    ):
+        take(app(), SignUp, returns=event)
+
+
+class SignUpElsewhere(Command):
+    email: Annotated[str, Tag("email", hashed=True, key=b"yet another key!")]
+
+
+def test_two_keys_of_one_tag_are_told_without_showing_them() -> None:
+    with refused(OtherwiseSignedUp, "with another key", mend="declare the type once") as caught:
+        take(app(), SignUpElsewhere, returns=OtherwiseSignedUp)
+    assert "own" not in str(caught.value)
+
+
+class HoldsAHashOfNothing(Event):
+    email: Annotated[Hashed, Tag("user")]
+
+
+class HoldsAHashOrAnAddress(Event):
+    email: Annotated[Hashed | int, EMAIL]
+
+
+@pytest.mark.parametrize(
+    ("event", "what"),
+    [
+        (HoldsAHashOfNothing, "email holds a hash, but tag 'user' is not hashed"),
+        (HoldsAHashOrAnAddress, "email holds a hash, or else a value"),
+    ],
+)
+def test_a_field_of_hashes_carries_a_hashed_tag(event: Any, what: str) -> None:
+    with refused(event, what, mend="annotate it with `Annotated[Hashed, Tag("):
+        take(app(), Join, returns=event)

@@ -166,6 +166,19 @@ def test_a_write_model_has_a_tag() -> None:
         declare(Untagged)
 
 
+class TagTwice(WriteModel, tag=("user", "user")):
+    def evolve(self, event: Joined) -> None: ...
+
+
+def test_a_write_model_names_a_tag_once() -> None:
+    with refused(TagTwice, "write model TagTwice names a tag twice: user, user", mend="name each kind of tag once"):
+        declare(TagTwice)
+
+
+class OneTagOfTwo(WriteModel, tag=("user", "team")):
+    def evolve(self, event: Joined) -> None: ...
+
+
 class UnknownTag(WriteModel, tag="usr"):
     def evolve(self, event: Joined | Left) -> None: ...
 
@@ -182,6 +195,7 @@ class TagOfNoTaggedEvent(WriteModel, tag="user"):
     ("model", "tag", "event", "carried"),
     [
         (UnknownTag, "usr", "Joined", "user"),
+        (OneTagOfTwo, "team", "Joined", "user"),
         (TagOfOneEventOnly, "user", "Renamed", "team"),
         (TagOfNoTaggedEvent, "user", "Noted", "none"),
     ],

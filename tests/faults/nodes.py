@@ -40,7 +40,7 @@ def cache_of(node: Node) -> Cache:
 
 
 def entries_of(node: Node) -> list[Entry]:
-    return list(cache_of(node)._entries.values())
+    return list(cache_of(node).entries)
 
 
 async def quiet(node: Node) -> None:
@@ -71,7 +71,7 @@ async def check_cache(node: Node, history: History) -> int:
 def folded(entry: Entry, records: list[Recorded]) -> WriteModel:
     fresh = Entry(entry.boundary)
     for recorded in records:
-        if entry.boundary.criterion.takes(recorded.type, recorded.tags):
+        if entry.criterion.takes(recorded.type, recorded.tags):
             fresh.fold(bank.codec.decode(recorded), recorded.metadata)
     return fresh.model
 

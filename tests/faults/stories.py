@@ -119,7 +119,7 @@ async def _tell(story: Story, histories: Sequence[History]) -> None:
         nodes = [node_over(each) for each in rough]
         for node in nodes:
             await node.__aenter__()
-            decider_of(node)._cache._limit = story.kept
+            decider_of(node)._cache.kept.count = story.kept
         try:
             for wave in story.waves:
                 answers = await asyncio.gather(*(send(nodes[sent.node], sent) for sent in wave), return_exceptions=True)

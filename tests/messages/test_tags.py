@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from twofold import Command, Event, Tag
+from twofold import Command, Event, Hashed, Tag
 from twofold.errors import DeclarationError, InvalidMessage
-from twofold.message import MessageType, TaggedField, tag_text, tagged_fields, tags_of
+from twofold.message import MessageType, TaggedField, tagged_fields, tags_of
+from twofold.tag import tag_text
 
 
 class Level(Enum):
@@ -70,15 +71,15 @@ def test_lists_give_a_tag_for_each_value_and_each_tag_comes_once() -> None:
 
 def test_tagged_fields_tell_kind_and_whether_there_may_be_many() -> None:
     assert tagged_fields(Many) == (
-        TaggedField("user", "user"),
-        TaggedField("maybe", "maybe"),
-        TaggedField("perhaps", "name"),
-        TaggedField("guests", "user", many=True),
-        TaggedField("labels", "label", many=True),
-        TaggedField("pair", "name", many=True),
-        TaggedField("code", "code"),
-        TaggedField("twice", "one"),
-        TaggedField("twice", "other"),
+        TaggedField("user", Tag("user")),
+        TaggedField("maybe", Tag("maybe")),
+        TaggedField("perhaps", Tag("name")),
+        TaggedField("guests", Tag("user"), many=True),
+        TaggedField("labels", Tag("label"), many=True),
+        TaggedField("pair", Tag("name"), many=True),
+        TaggedField("code", Tag("code")),
+        TaggedField("twice", Tag("one")),
+        TaggedField("twice", Tag("other")),
     )
 
 
@@ -155,3 +156,73 @@ def test_a_field_of_which_one_type_makes_no_tag_is_refused(kind: Any) -> None:
     wrong: Any = MessageType("Wrong", (Command,), {"__annotations__": annotations, "__module__": __name__})
     with pytest.raises(DeclarationError, match=r"Wrong\.thing carries a tag but is of type .*test_tags"):
         tagged_fields(wrong)
+
+
+EMAIL = Tag("email", hashed=True)
+KEYED = Tag("email", hashed=True, key=b"sixteen bytes or")
+
+
+class SignedUp(Event):
+    email: Annotated[str, EMAIL]
+
+
+class SignedUpInPrivate(Event):
+    email: Annotated[Hashed, EMAIL]
+    others: list[Annotated[Hashed, EMAIL]] = []
+
+
+def test_a_hashed_tag_does_not_show_its_value() -> None:
+    (tag,) = tags_of(SignedUp("ada@example.org"))
+    # Written down: what is stored under it must be found by every later version.
+    assert tag == "email:oy5Iu3E3eLnGGOoiN5yo9fio3F2qI-w8"
+    assert tag == EMAIL.text("ada@example.org") == f"email:{EMAIL.hash('ada@example.org')}"
+
+
+def test_equal_values_have_equal_hashes_under_one_kind_and_key_alone() -> None:
+    tags = [EMAIL, KEYED, Tag("phone", hashed=True), Tag("email", hashed=True, key=b"sixteen byte key")]
+    hashes = [tag.hash(value) for tag in tags for value in ("ada@example.org", "eva@example.org", 7, U, Level.LOW)]
+    assert len(set(hashes)) == len(hashes)
+    assert all(len(text) == 32 for text in hashes)
+    assert EMAIL.hash("7") == EMAIL.hash(7)
+    assert EMAIL.hash(Level.LOW) == EMAIL.hash("low")
+
+
+def test_an_event_may_hold_the_hash_alone() -> None:
+    event = SignedUpInPrivate(EMAIL.hash("ada@example.org"), [EMAIL.hash("eva@example.org")])
+    assert tags_of(event) == (EMAIL.text("ada@example.org"), EMAIL.text("eva@example.org"))
+    assert [field.is_hash for field in tagged_fields(SignedUpInPrivate)] == [True, True]
+
+
+@pytest.mark.parametrize("value", ["ada@example.org", "", "x" * 31, "x" * 33, "ada@example.org".ljust(32, "x"), 5])
+def test_a_value_is_never_taken_for_a_hash(value: Any) -> None:
+    with pytest.raises(InvalidMessage, match=r"email: expected the 32 characters that Tag\.hash gives") as refused:
+        tags_of(SignedUpInPrivate(value))
+    assert str(value) not in str(refused.value) or not value
+
+
+@pytest.mark.parametrize("value", ["", "x" * 513, 1.5, None])
+def test_a_value_that_makes_no_tag_makes_no_hash(value: Any) -> None:
+    with pytest.raises(InvalidMessage, match="tag email"):
+        EMAIL.hash(value)
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"key": b"sixteen bytes or"}, "tag 'email' has a key, and is not hashed"),
+        ({"hashed": True, "key": b"fifteen bytes.."}, "the key of tag 'email' is not of 16 to 64 bytes"),
+        ({"hashed": True, "key": b"x" * 65}, "the key of tag 'email' is not of 16 to 64 bytes"),
+        ({"hashed": True, "key": "a text of some length"}, "the key of tag 'email' is not of 16 to 64 bytes"),
+    ],
+)
+def test_a_key_is_a_secret_of_some_length(options: Any, what: str) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        Tag("email", **options)
+    assert refused.value.what == what
+    assert "bytes or" not in str(refused.value)
+
+
+def test_a_key_is_never_shown() -> None:
+    assert repr(KEYED) == "Tag('email', hashed=True, key=…)"
+    assert repr(EMAIL) == "Tag('email', hashed=True)"
+    assert len({EMAIL, KEYED, Tag("email"), Tag("email", hashed=True)}) == 3

@@ -66,7 +66,7 @@ def test_commands_on_two_models_come_through_while_the_cache_holds_but_one() -> 
     async def main() -> int:
         history = RoughHistory(MemoryHistory(), turns=2)
         async with node_over(history) as node:
-            cache_of(node)._limit = 1
+            cache_of(node).kept.count = 1
             names = [chr(ord("a") + n) for n in range(8)]
             await asyncio.gather(*(node.send(Deposit(name, 9)) for name in names))
             senders = asyncio.gather(*(node.send(Move(one, other)) for one in names for other in names if one != other))
@@ -87,7 +87,7 @@ def test_commands_on_two_models_come_through_while_the_cache_holds_but_one() -> 
 async def test_a_cache_of_a_few_models_forgets_the_least_used_and_stays_true() -> None:
     history = MemoryHistory()
     async with node_over(history) as node:
-        cache_of(node)._limit = 3
+        cache_of(node).kept.count = 3
         for turn in range(30):
             await asyncio.gather(*(node.send(Deposit(f"account-{(turn * 7 + n) % 10}")) for n in range(4)))
             await quiet(node)
@@ -212,5 +212,5 @@ async def test_a_cache_entry_is_found_by_model_and_tag() -> None:
         await node.send(Glance("b"))
         kept = {entry.boundary for entry in entries_of(node)}
     assert kept == {
-        Boundary(Account, "account:a"), Boundary(Trail, "account:a"), Boundary(Account, "account:b"),
+        Boundary(Account, ("account:a",)), Boundary(Trail, ("account:a",)), Boundary(Account, ("account:b",)),
     }  # fmt: skip

@@ -137,7 +137,7 @@ async def test_more_unseen_events_than_are_worth_reading_make_the_node_forget_al
     for _ in range(5):
         await two.other.send(Deposit("z"))
     await two.race(Deposit("a"), Deposit("b"), against=Deposit("b"))
-    assert {boundary.tag for boundary in (entry.boundary for entry in entries_of(two.one))} == {"account:b"}
+    assert {entry.boundary.tags for entry in entries_of(two.one)} == {("account:b",)}
     assert group_of(two.one).position == len(await everything_in(two.history))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.description import Description, description_of
+from twofold.cli.description import Description, WriteModelUse, description_of
 from twofold.cli.fields import Field
 from twofold.cli.mermaid import mermaid as diagram
 from twofold.cli.options import Json, Target
@@ -57,7 +57,7 @@ def _tables(description: Description) -> Iterable[Table]:
         "Commands",
         ("command", "fields", "decided on", "leads to", "about"),
         (
-            (c.name, _fields(c.fields), _list(f"{u.name} of {u.tag}" for u in c.write_models), _list(c.events), c.about)
+            (c.name, _fields(c.fields), _list(map(_use, c.write_models)), _list(c.events), c.about)
             for c in description.commands
         ),
     )
@@ -90,6 +90,11 @@ def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]
     for row in found:
         table.add_row(*(visible(row[place]) or "-" for place in filled))
     return table
+
+
+def _use(use: WriteModelUse) -> str:
+    name = f"list of {use.name}" if use.many else use.name
+    return f"{name} of {', '.join(use.tags) or 'all'}"
 
 
 def _fields(fields: Iterable[Field]) -> str:

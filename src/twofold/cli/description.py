@@ -19,11 +19,12 @@ from twofold.write.handler import CommandHandler
 
 
 class WriteModelUse(msgspec.Struct, frozen=True):
-    """A write model that a command is decided on: which tag it is folded from, and which events count."""
+    """A write model that a command is decided on, or `many`: which tags it is folded from, and which events count."""
 
     name: str
-    tag: str
+    tags: tuple[str, ...]
     events: tuple[str, ...]
+    many: bool
 
 
 class CommandDescription(msgspec.Struct, frozen=True):
@@ -104,7 +105,7 @@ def _command(handler: CommandHandler) -> CommandDescription:
         handler=handler.signature.name,
         fields=fields_of(kind),
         write_models=tuple(
-            WriteModelUse(use.model.__name__, use.model.model_tag, _names(fold_of(use.model).events))
+            WriteModelUse(use.model.__name__, use.model.model_tags, _names(fold_of(use.model).events), use.many)
             for use in handler.models
         ),
         events=_names(handler.events),

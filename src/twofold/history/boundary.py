@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
 from twofold.history.record import Position
+
+Mark: TypeAlias = tuple[str, str]
+"""What an index files under: a type of events with a tag, or with no tag in particular."""
+
+
+def marks_of(type_: str, tags: Iterable[str]) -> Iterator[Mark]:
+    """Yield the marks that an event of this type with these tags is filed under."""
+    yield type_, ""
+    for tag in tags:
+        yield type_, tag
 
 
 class Criterion(msgspec.Struct, frozen=True):
@@ -18,6 +29,14 @@ class Criterion(msgspec.Struct, frozen=True):
     def takes(self, type_: str, tags: Collection[str]) -> bool:
         """Tell whether an event of this type with these tags is selected."""
         return (not self.types or type_ in self.types) and all(tag in tags for tag in self.tags)
+
+    @property
+    def places(self) -> tuple[tuple[Mark, ...], ...]:
+        """Where to look for its events: for each tag the marks under which all of them are filed, and others too.
+
+        It must name types; without tags there is one place.
+        """
+        return tuple([tuple([(type_, tag) for type_ in self.types]) for tag in self.tags or ("",)])
 
 
 class Selection(msgspec.Struct, frozen=True):

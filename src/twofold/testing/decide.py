@@ -86,7 +86,7 @@ async def _called(
 async def _fold(app: App, facts: Sequence[Happened], entries: Sequence[Entry], handler: CommandHandler) -> None:
     history = await history_of(facts, app.codec)
     for entry in entries:
-        async for batch in history.read(Selection((entry.boundary.criterion,))):
+        async for batch in history.read(Selection((entry.criterion,))):
             for recorded in batch:
                 with _evolving(entry, handler, facts[recorded.position - 1].event):
                     entry.fold(app.codec.decode(recorded), recorded.metadata)
@@ -99,7 +99,7 @@ def _take_in(
     for number, event in enumerate(events, position + 1):
         proposed = stored(event, app.codec, number, f"{shown(handler)}: the returned event")
         for entry in entries:
-            if entry.boundary.takes(proposed) and not entry.takes_metadata:
+            if entry.criterion.takes(proposed.type, proposed.tags) and not entry.takes_metadata:
                 with _evolving(entry, handler, event):
                     entry.fold(event)
 

@@ -6,19 +6,24 @@ order. Entries that rest on what did not happen are dropped: dropping is always 
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import is_
 from typing import Any
 
 import msgspec
 
+from twofold.history.boundary import Mark, marks_of
 from twofold.history.record import Position
 from twofold.message import Event, Metadata
 from twofold.model import WriteModel, fold_of
+from twofold.write.bounded import Bounded
 from twofold.write.handler import Boundary
+from twofold.write.size import size_of
 
-_TRIES = 8
+_MODELS = 10_000
+_BYTES = 64 * 2**20
+_OVERHEAD = 1_000
 _GROWING = frozenset((list, dict, set))
 
 
@@ -27,6 +32,8 @@ class Entry:
 
     Attributes:
         boundary: what it is folded from.
+        criterion: the same, as the history selects it.
+        place: the marks under which the cache has it.
         model: the folded state.
         position: while it is not in the cache, or is behind: the position up to which it is folded.
         behind: True where events must be read before it may be used. Models that take metadata are, as soon as
@@ -34,24 +41,40 @@ class Entry:
         revision: counts the events folded.
     """
 
-    __slots__ = ("behind", "boundary", "model", "position", "revision", "takes_metadata")
+    __slots__ = (
+        "behind", "boundary", "criterion", "model", "place", "position", "revision", "takes_metadata", "unmeasured",
+    )  # fmt: skip
 
     def __init__(self, boundary: Boundary) -> None:
         self.boundary = boundary
+        self.criterion = boundary.criterion
+        self.place: tuple[Mark, ...] = ()
         self.model: WriteModel = boundary.model()
         self.position: Position = 0
         self.behind = True
         self.revision = 0
+        self.unmeasured = 0
         self.takes_metadata = fold_of(boundary.model).takes_metadata
 
     def fold(self, event: Event, metadata: Metadata | None = None) -> None:
         """Evolve the model with one event."""
         self.revision += 1
+        self.unmeasured += 1
         evolve = self.model.evolve  # type: ignore[attr-defined]
         if self.takes_metadata:
             evolve(event, metadata)
         else:
             evolve(event)
+
+    def measure(self) -> int:
+        """Estimate how many bytes the entry takes."""
+        self.unmeasured = 0
+        return _OVERHEAD + size_of(self.model)
+
+    @property
+    def has_grown(self) -> bool:
+        """Tell whether so many events were folded that it should be measured again."""
+        return self.unmeasured > 16 + (self.revision >> 3)
 
 
 class State:
@@ -82,75 +105,84 @@ class Cache:
     """Entries by boundary, the least recently used evicted first.
 
     Args:
-        limit: how many entries at most.
+        models: how many entries at most.
+        size: how many bytes at most, by estimate.
+
+    Attributes:
+        hits: how often a command found a model ready.
+        misses: how often one had to be read from the history, whole or in part.
+        evictions: how many entries had to go, for others.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[Boundary, Entry] = OrderedDict()
-        self._by_tag: defaultdict[str, list[Entry]] = defaultdict(list)
-        self._folds: dict[type[WriteModel], frozenset[str]] = {}
-        self._held: Counter[Boundary] = Counter()
+    def __init__(self, models: int = _MODELS, size: int = _BYTES) -> None:
+        self.kept: Bounded[Boundary, Entry] = Bounded(models, size)
+        self.hits = self.misses = self.evictions = 0
+        self._by_mark: defaultdict[Mark, dict[Entry, None]] = defaultdict(dict)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.kept)
+
+    @property
+    def entries(self) -> Collection[Entry]:
+        """All entries, the least recently used first."""
+        return self.kept.values
 
     def get(self, boundary: Boundary) -> Entry | None:
         """Return the entry of a boundary, and remember that it was used."""
-        entry = self._entries.get(boundary)
-        if entry is not None:
-            self._entries.move_to_end(boundary)
-        return entry
+        return self.kept.get(boundary)
 
     def put(self, entry: Entry) -> None:
         """Keep an entry that stands where all others stand."""
-        if self._entries.get(entry.boundary) is entry:
-            return
-        self._entries[entry.boundary] = entry
-        self._by_tag[entry.boundary.tag].append(entry)
-        model = entry.boundary.model
-        if model not in self._folds:
-            self._folds[model] = frozenset(event.message_name for event in fold_of(model).events)
-        self._evict()
+        if self.kept.peek(entry.boundary) is not entry:
+            # An event looks under all its tags, so one of several is enough: the one that fewest others are under.
+            entry.place = min(entry.criterion.places, key=self._crowd)
+            for mark in entry.place:
+                self._by_mark[mark][entry] = None
+        self._weigh(entry)
+
+    def fold(self, entry: Entry, event: Event, metadata: Metadata | None = None) -> None:
+        """Evolve a model that is kept, and see how large it is from time to time."""
+        entry.fold(event, metadata)
+        if entry.has_grown and self.kept.peek(entry.boundary) is entry:
+            self._weigh(entry)
 
     def hold(self, boundaries: Sequence[Boundary]) -> None:
-        """Do not evict these, from now on or once they are put; the limit may be exceeded by them."""
-        self._held.update(boundaries)
+        """Do not evict these, from now on or once they are put; the limits may be exceeded by them."""
+        self.kept.hold(boundaries)
 
     def release(self, boundaries: Sequence[Boundary]) -> None:
         """Undo one `hold`."""
-        self._held.subtract(boundaries)
-        for boundary in boundaries:
-            if not self._held[boundary]:
-                del self._held[boundary]
+        self.kept.release(boundaries)
 
-    def _evict(self) -> None:
-        for _ in range(_TRIES):
-            if len(self._entries) <= self._limit:
-                return
-            entry = next(iter(self._entries.values()))
-            if entry.boundary in self._held:
-                self._entries.move_to_end(entry.boundary)
-            else:
-                self.drop(entry)
-
-    def touched(self, type_: str, tags: Iterable[str]) -> Iterator[Entry]:
+    def touched(self, type_: str, tags: Collection[str]) -> Iterator[Entry]:
         """Yield the entries that an event of this type with these tags belongs to."""
-        for tag in tags:
-            for entry in tuple(self._by_tag.get(tag, ())):
-                if type_ in self._folds[entry.boundary.model]:
+        for mark in marks_of(type_, tags):
+            for entry in tuple(self._by_mark.get(mark, ())):
+                if len(entry.criterion.tags) < 2 or entry.criterion.takes(type_, tags):
                     yield entry
 
     def drop(self, entry: Entry) -> None:
         """Forget an entry. May be called twice."""
-        if self._entries.get(entry.boundary) is entry:
-            del self._entries[entry.boundary]
-            among = self._by_tag[entry.boundary.tag]
-            among.remove(entry)
-            if not among:
-                del self._by_tag[entry.boundary.tag]
+        if self.kept.peek(entry.boundary) is entry:
+            self.kept.remove(entry.boundary)
+            self._unfile(entry)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._entries.clear()
-        self._by_tag.clear()
+        self.kept.clear()
+        self._by_mark.clear()
+
+    def _weigh(self, entry: Entry) -> None:
+        for evicted in self.kept.put(entry.boundary, entry, entry.measure()):
+            self.evictions += 1
+            self._unfile(evicted)
+
+    def _unfile(self, entry: Entry) -> None:
+        for mark in entry.place:
+            among = self._by_mark[mark]
+            del among[entry]
+            if not among:
+                del self._by_mark[mark]
+
+    def _crowd(self, place: Iterable[Mark]) -> int:
+        return sum(len(self._by_mark.get(mark, ())) for mark in place)

@@ -47,7 +47,7 @@ class Decider:
         history: where decisions go.
         codec: the application's events.
         new_id: gives 16 bytes that nobody else has.
-        cache_limit: how many folded write models are kept.
+        cache: what folded write models are kept in.
 
     Raises:
         DeclarationError: a handler asks for a dependency that was not provided.
@@ -60,7 +60,7 @@ class Decider:
         history: History,
         codec: Codec,
         new_id: Callable[[], bytes],
-        cache_limit: int = 10_000,
+        cache: Cache | None = None,
     ) -> None:
         self._handlers = {
             command: (handler, handler.bind(provided), handler.signature.is_async)
@@ -69,7 +69,7 @@ class Decider:
         self._history = history
         self._codec = codec
         self._new_id = new_id
-        self._cache = Cache(cache_limit)
+        self._cache = Cache() if cache is None else cache
         self._group = GroupCommit(history, codec, self._cache)
         self._loader = Loader(history, codec, self._cache, self._group)
         self._expectations = Expectations(history, self._group)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from twofold.errors import NodeClosed, OutcomeUnknown, Overloaded, TwofoldError
-from twofold.history.boundary import EVERYTHING, Condition, Selection
+from twofold.history.boundary import EVERYTHING, Condition, Criterion, Mark, Selection, marks_of
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.signal import Signal
@@ -71,24 +71,25 @@ class Pending:
 
 
 class Changes:
-    """What is not as it was: types of events by tag, and events without any tag by type."""
+    """What is not as it was: the tags of the events, by the marks that they are filed under."""
 
     def __init__(self) -> None:
-        self._types: defaultdict[str, set[str]] = defaultdict(set)
+        self._tags: defaultdict[Mark, set[tuple[str, ...]]] = defaultdict(set)
 
-    def add(self, type_: str, tags: Sequence[str]) -> None:
+    def add(self, type_: str, tags: tuple[str, ...]) -> None:
         """Note an event that came unseen, or that was seen and did not come."""
-        for tag in tags:
-            self._types[tag].add(type_)
+        for mark in marks_of(type_, tags):
+            self._tags[mark].add(tags)
 
     def touch(self, selection: Selection) -> bool:
-        """Tell whether what was noted may belong to a selection; never says no wrongly."""
-        for criterion in selection.criteria:
-            for tag in criterion.tags[:1]:
-                types = self._types.get(tag)
-                if types and (not criterion.types or not types.isdisjoint(criterion.types)):
-                    return True
-        return False
+        """Tell whether an event that was noted belongs to a selection."""
+        return any(self._touch(criterion) for criterion in selection.criteria)
+
+    def _touch(self, criterion: Criterion) -> bool:
+        if not criterion.types:
+            return bool(self._tags)
+        place = min(criterion.places, key=lambda marks: sum(len(self._tags.get(mark, ())) for mark in marks))
+        return any(criterion.takes(mark[0], tags) for mark in place for tags in self._tags.get(mark, ()))
 
 
 class GroupCommit:
@@ -108,9 +109,9 @@ class GroupCommit:
         self._limit = limit
         self._waiting: list[Pending] = []
         self._flying: list[Pending] = []
-        # Every tag of a pending event is in one of these; a tag in them may have no pending event any more.
-        self._waiting_tags: set[str] = set()
-        self._flying_tags: set[str] = set()
+        # Every mark of a pending event is in one of these; a mark in them may have no pending event any more.
+        self._waiting_marks: set[Mark] = set()
+        self._flying_marks: set[Mark] = set()
         self._wake = asyncio.Event()
         self._closed = False
         self._task: asyncio.Task[None] | None = None
@@ -154,7 +155,7 @@ class GroupCommit:
             raise
         self._waiting.append(pending)
         for proposed in pending.proposed:
-            self._waiting_tags.update(proposed.tags)
+            self._waiting_marks.update(marks_of(proposed.type, proposed.tags))
         self._wake.set()
 
     def pending(self) -> Iterator[Pending]:
@@ -162,9 +163,16 @@ class GroupCommit:
         yield from self._flying
         yield from self._waiting
 
-    def pending_on(self, tag: str) -> Iterator[Pending]:
-        """Yield the decisions that are not durable yet, in their order; none if no event of them has the tag."""
-        return self.pending() if tag in self._waiting_tags or tag in self._flying_tags else iter(())
+    def pending_events(self, criterion: Criterion) -> Iterator[Event]:
+        """Yield the events of a criterion that are not durable yet, in their order."""
+        if all(self._may_be_under(place) for place in criterion.places):
+            for pending in self.pending():
+                for proposed, event in zip(pending.proposed, pending.events, strict=True):
+                    if criterion.takes(proposed.type, proposed.tags):
+                        yield event
+
+    def _may_be_under(self, place: Sequence[Mark]) -> bool:
+        return not (self._waiting_marks.isdisjoint(place) and self._flying_marks.isdisjoint(place))
 
     def is_pending_on(self, selection: Selection) -> bool:
         """Tell whether an event that is not durable yet is selected."""
@@ -177,7 +185,7 @@ class GroupCommit:
     def _fold(self, proposed: Proposed, event: Event) -> None:
         for entry in self._cache.touched(proposed.type, proposed.tags):
             if not entry.takes_metadata:
-                entry.fold(event)
+                self._cache.fold(entry, event)
             elif not entry.behind:
                 entry.behind, entry.position = True, self.position
 
@@ -202,9 +210,9 @@ class GroupCommit:
 
     async def _append(self) -> None:
         self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-        self._flying_tags = self._waiting_tags
+        self._flying_marks = self._waiting_marks
         if not self._waiting:
-            self._waiting_tags = set()
+            self._waiting_marks = set()
         answered = self._flying
         try:
             outcomes = await self._history.append(self._conditioned())
@@ -290,18 +298,20 @@ class GroupCommit:
     def _take_in(self, foreign: Sequence[Recorded], changes: Changes) -> None:
         if not foreign:
             return
-        own = {tag for pending in self.pending() for event in pending.proposed for tag in event.tags}
+        proposed = (event for pending in self.pending() for event in pending.proposed)
+        own = {entry for event in proposed for entry in self._cache.touched(event.type, event.tags)}
         for recorded in foreign:
             tags = recorded.tags
             changes.add(recorded.type, tags)
             for entry in self._cache.touched(recorded.type, tags):
                 if entry.behind:
                     continue
-                if entry.boundary.tag in own:
+                if entry in own:
                     self._cache.drop(entry)
                     continue
                 try:
-                    entry.fold(self._codec.decode(recorded), recorded.metadata if entry.takes_metadata else None)
+                    metadata = recorded.metadata if entry.takes_metadata else None
+                    self._cache.fold(entry, self._codec.decode(recorded), metadata)
                 except Exception:  # noqa: BLE001 - whoever loads the model next is told what is wrong
                     self._cache.drop(entry)
 

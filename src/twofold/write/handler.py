@@ -5,13 +5,13 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice, product
 from typing import Any, get_args, get_origin
 
 import msgspec
 
 from twofold.context import Context
 from twofold.history.boundary import Criterion, Selection
-from twofold.history.record import Proposed
 from twofold.message import Command, Event, TaggedField, tag_in, tagged_fields
 from twofold.model import WriteModel, check_write_model, fold_of, is_event, members_of
 from twofold.signature import Signature, read_signature, refuse_value, resolve
@@ -19,19 +19,15 @@ from twofold.wall import side_of
 
 
 class Boundary(msgspec.Struct, frozen=True):
-    """The events that one write model is folded from: those of one tag. It is the key of the model's cache entry."""
+    """The events that one write model is folded from: those that carry all its tags. It is the model's cache key."""
 
     model: type[WriteModel]
-    tag: str
+    tags: tuple[str, ...]
 
     @property
     def criterion(self) -> Criterion:
         """The part of a decision's condition that this model stands for."""
-        return Criterion(_event_names(self.model), (self.tag,))
-
-    def takes(self, event: Proposed) -> bool:
-        """Tell whether an event belongs to the model."""
-        return self.tag in event.tags and event.type in _event_names(self.model)
+        return Criterion(_event_names(self.model), self.tags)
 
 
 @cache
@@ -45,11 +41,33 @@ def selection_of(boundaries: Iterable[Boundary]) -> Selection:
 
 
 class ModelParameter(msgspec.Struct, frozen=True):
-    """A write model that a handler asks for, and the field of the command whose tag tells which one."""
+    """What a handler asks for under one name: a write model, or a list of `many`.
+
+    `fields` has, for each tag of the model, the fields of the command that tell its value, or its values.
+    """
 
     name: str
     model: type[WriteModel]
-    field: TaggedField
+    fields: tuple[tuple[TaggedField, ...], ...]
+    many: bool = False
+
+    def boundaries(self, command: Command) -> list[Boundary]:
+        """Return the boundary that a command names, or the boundaries, in the order of its values.
+
+        Where several of a model's tags have several values, every combination is named.
+
+        Raises:
+            InvalidMessage: a field that names a boundary is empty.
+        """
+        values = [[tag for field in fields for tag in _tags_in(command, field)] for fields in self.fields]
+        return [Boundary(self.model, tags) for tags in product(*values)]
+
+
+def _tags_in(command: Command, field: TaggedField) -> list[str]:
+    content = getattr(command, field.field)
+    if field.many:
+        return [tag_in(command, field, value) for value in content or ()]
+    return [tag_in(command, field, content)]
 
 
 class CommandHandler:
@@ -79,12 +97,7 @@ class CommandHandler:
         Raises:
             InvalidMessage: a field that names a boundary is empty.
         """
-        return tuple(
-            [
-                Boundary(wanted.model, tag_in(command, wanted.field, getattr(command, wanted.field.field)))
-                for wanted in self.models
-            ]
-        )
+        return tuple([boundary for wanted in self.models for boundary in wanted.boundaries(command)])
 
     def bind(self, provided: Mapping[type, Any]) -> Callable[[Command, Sequence[WriteModel], Context], Any]:
         """Return the handler as a function of command, models and context, dependencies filled in.
@@ -95,18 +108,25 @@ class CommandHandler:
         function = self.signature.function
         found = resolve(self.dependencies.values(), provided, self.signature)
         constant = {name: found[kind] for name, kind in self.dependencies.items()}
-        names = [wanted.name for wanted in self.models]
         context_name = self.context_name
-        if len(names) == len(self.signature.parameters):
+        if len(self.models) == len(self.signature.parameters) and not any(wanted.many for wanted in self.models):
             return lambda command, models, context: function(command, *models)
 
         def call(command: Command, models: Sequence[WriteModel], context: Context) -> Any:
-            given: dict[str, Any] = {**dict(zip(names, models, strict=True)), **constant}
+            given: dict[str, Any] = {**self._by_name(command, models), **constant}
             if context_name is not None:
                 given[context_name] = context
             return function(command, **given)
 
         return call
+
+    def _by_name(self, command: Command, models: Sequence[WriteModel]) -> dict[str, Any]:
+        """Return the models of a command's boundaries as the handler asks for them."""
+        left = iter(models)
+        return {
+            wanted.name: list(islice(left, len(wanted.boundaries(command)))) if wanted.many else next(left)
+            for wanted in self.models
+        }
 
     def returned(self, result: Any) -> tuple[Event, ...]:
         """Return what a handler returned as a tuple of events.
@@ -126,9 +146,9 @@ class CommandHandler:
     def _take(self, name: str, annotation: Any) -> None:
         if annotation is Context and self.context_name is None:
             self.context_name = name
-        elif isinstance(annotation, type) and issubclass(annotation, WriteModel):
-            check_write_model(annotation)
-            self.models = (*self.models, ModelParameter(name, annotation, self._field_for(name, annotation)))
+        elif (model := _model_in(annotation)) is not None:
+            check_write_model(model)
+            self.models = (*self.models, self._model_parameter(name, model, many=model is not annotation))
         elif side_of(annotation) == "read":
             raise self.signature.refuse(
                 f"parameter {name!r} asks for the read side; a decision that rests on a read model would rest on "
@@ -141,30 +161,53 @@ class CommandHandler:
         else:
             raise self.signature.refuse(
                 f"parameter {name!r} is annotated with {annotation!r}, which no command handler can be given",
-                "ask for a WriteModel, once for Context, or for an object of a class that is provided at open",
+                "ask for a WriteModel or a list of one, once for Context, or for an object of a class that is provided at open",
             )
 
-    def _field_for(self, name: str, model: type[WriteModel]) -> TaggedField:
-        kind = model.model_tag
-        fields = [field for field in tagged_fields(self.command) if field.kind == kind and not field.many]
-        if not fields:
+    def _model_parameter(self, name: str, model: type[WriteModel], *, many: bool) -> ModelParameter:
+        fields = tuple(self._fields_for(name, model, kind, many=many) for kind in model.model_tags)
+        if many and not any(len(of_kind) > 1 or of_kind[0].many for of_kind in fields):
+            raise self.signature.refuse(
+                f"parameter {name!r} asks for a list, and {self.command.__name__} names one {model.__name__}",
+                f"ask for that one: `{name}: {model.__name__}`",
+            )
+        return ModelParameter(name, model, fields, many)
+
+    def _fields_for(self, name: str, model: type[WriteModel], kind: str, *, many: bool) -> tuple[TaggedField, ...]:
+        """Return the command's fields that tell a model's tag: one, or for a list all that may."""
+        carrying = tuple(field for field in tagged_fields(self.command) if field.kind == kind)
+        if not carrying:
             carried = ", ".join(sorted({field.kind for field in tagged_fields(self.command)})) or "no tag"
             raise self.signature.refuse(
                 f"{model.__name__} is loaded by tag {kind!r}, which {self.command.__name__} does not carry "
                 f"(it carries: {carried})",
                 f'tag a field of {self.command.__name__}: `Annotated[UUID, Tag("{kind}")]`',
             )
-        if len(fields) == 1:
-            return fields[0]
-        named = [field for field in fields if field.field in (name, f"{name}_id", f"{name}_{kind}")]
-        if len(named) != 1:
-            found = ", ".join(field.field for field in fields)
+        named = tuple(field for field in carrying if field.field in (name, f"{name}_id", f"{name}_{kind}"))
+        if many:
+            return named or carrying
+        single = tuple(field for field in carrying if not field.many)
+        if not single:
             raise self.signature.refuse(
-                f"{self.command.__name__} has several fields with tag {kind!r} ({found}), and parameter {name!r} is "
-                "named after none of them",
-                f"name the parameter after its field: `{fields[0].field}: {model.__name__}`",
+                f"{self.command.__name__}.{carrying[0].field} has many values of tag {kind!r}, "
+                f"and parameter {name!r} asks for one {model.__name__}",
+                f"ask for a list: `{carrying[0].field}: list[{model.__name__}]`",
             )
-        return named[0]
+        found = single if len(single) == 1 else tuple(field for field in single if field in named)
+        if len(found) != 1:
+            raise self.signature.refuse(
+                f"{self.command.__name__} has several fields with tag {kind!r} "
+                f"({', '.join(field.field for field in single)}), and parameter {name!r} is named after none of them",
+                f"name the parameter after its field: `{single[0].field}: {model.__name__}`",
+            )
+        return found
+
+
+def _model_in(annotation: Any) -> type[WriteModel] | None:
+    """Return the write model that an annotation names, alone or in a list."""
+    if get_origin(annotation) is list:
+        (annotation,) = get_args(annotation)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, WriteModel) else None
 
 
 def _events_of(signature: Signature) -> tuple[type[Event], ...]:

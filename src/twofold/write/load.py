@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from twofold.history.boundary import Selection
@@ -12,12 +11,15 @@ from twofold.history.codec import Codec
 from twofold.history.record import Position
 from twofold.history.store import History
 from twofold.model import WriteModel
+from twofold.write.bounded import Bounded
 from twofold.write.cache import Cache, Entry
 from twofold.write.group import GroupCommit
 from twofold.write.handler import Boundary
+from twofold.write.size import size_of
 
 _COSTLY = 200
 _SNAPSHOTS = 1_000
+_SNAPSHOT_BYTES = 64 * 2**20
 
 
 class Loader:
@@ -29,7 +31,7 @@ class Loader:
         self._cache = cache
         self._group = group
         self._loading: dict[Boundary, asyncio.Event] = {}
-        self._snapshots: OrderedDict[Boundary, tuple[Position, WriteModel]] = OrderedDict()
+        self._snapshots: Bounded[Boundary, tuple[Position, WriteModel]] = Bounded(_SNAPSHOTS, _SNAPSHOT_BYTES)
 
     async def load(self, boundaries: Sequence[Boundary]) -> list[Entry]:
         """Return an entry for each boundary; they are right until the caller next awaits something.
@@ -39,22 +41,24 @@ class Loader:
             Exception: what an `evolve` raised.
         """
         found = self._found(boundaries)
-        if found is not None:
+        self._cache.hits += len(found)
+        self._cache.misses += len(boundaries) - len(found)
+        if len(found) == len(boundaries):
             return found
         # What one has loaded must not be evicted by others while the next is loaded, or nobody might ever have both.
         self._cache.hold(boundaries)
         try:
-            while (found := self._found(boundaries)) is None:
+            while len(found := self._found(boundaries)) < len(boundaries):
                 for boundary in boundaries:
                     await self._load_once(boundary)
         finally:
             self._cache.release(boundaries)
         return found
 
-    def _found(self, boundaries: Sequence[Boundary]) -> list[Entry] | None:
+    def _found(self, boundaries: Sequence[Boundary]) -> list[Entry]:
+        """Return the entries that may be used as they are."""
         entries = [self._cache.get(boundary) for boundary in boundaries]
-        ready = [entry for entry in entries if entry is not None and not entry.behind]
-        return ready if len(ready) == len(boundaries) else None
+        return [entry for entry in entries if entry is not None and not entry.behind]
 
     async def _load_once(self, boundary: Boundary) -> None:
         under_way = self._loading.get(boundary)
@@ -77,10 +81,10 @@ class Loader:
             done.set()
 
     async def _catch_up(self, entry: Entry) -> None:
-        selection = Selection((entry.boundary.criterion,))
+        selection = Selection((entry.criterion,))
         revision = entry.revision
         while True:
-            if entry.takes_metadata and self._is_pending(entry.boundary):
+            if entry.takes_metadata and self._is_pending(entry):
                 await self._group.settled.wait()
             elif entry.position < self._group.position:
                 await self._read(entry, selection)
@@ -89,28 +93,23 @@ class Loader:
         if entry.revision - revision >= _COSTLY:
             self._keep_snapshot(entry)
         # Nothing is awaited from here on: the entry stands where the cache stands.
-        for pending in self._group.pending_on(entry.boundary.tag):
-            for proposed, event in zip(pending.proposed, pending.events, strict=True):
-                if entry.boundary.takes(proposed):
-                    entry.fold(event)
+        for event in self._group.pending_events(entry.criterion):
+            entry.fold(event)
         entry.behind = False
         self._cache.put(entry)
 
     def _restored(self, boundary: Boundary) -> Entry:
         entry = Entry(boundary)
-        if boundary in self._snapshots:
-            self._snapshots.move_to_end(boundary)
-            entry.position, model = self._snapshots[boundary]
-            entry.model = copy.deepcopy(model)
+        snapshot = self._snapshots.get(boundary)
+        if snapshot is not None:
+            entry.position, entry.model = snapshot[0], copy.deepcopy(snapshot[1])
         return entry
 
     def _keep_snapshot(self, entry: Entry) -> None:
         # A model that others write to as well is dropped at every conflict: it must not be folded from the first event
         # each time. What is kept rests on durable events alone, so it is never wrong.
-        self._snapshots[entry.boundary] = (entry.position, copy.deepcopy(entry.model))
-        self._snapshots.move_to_end(entry.boundary)
-        if len(self._snapshots) > _SNAPSHOTS:
-            self._snapshots.popitem(last=False)
+        model = copy.deepcopy(entry.model)
+        self._snapshots.put(entry.boundary, (entry.position, model), size_of(model))
 
     async def _read(self, entry: Entry, selection: Selection) -> None:
         until = self._group.position
@@ -121,6 +120,5 @@ class Loader:
             entry.position = batch[-1].position
         entry.position = until
 
-    def _is_pending(self, boundary: Boundary) -> bool:
-        pending = self._group.pending_on(boundary.tag)
-        return any(boundary.takes(proposed) for each in pending for proposed in each.proposed)
+    def _is_pending(self, entry: Entry) -> bool:
+        return any(True for _ in self._group.pending_events(entry.criterion))
