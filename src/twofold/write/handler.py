@@ -161,7 +161,7 @@ class CommandHandler:
         else:
             raise self.signature.refuse(
                 f"parameter {name!r} is annotated with {annotation!r}, which no command handler can be given",
-                "ask for a WriteModel or a list of one, once for Context, or for an object of a class that is provided at open",
+                "ask for a WriteModel, a list of one, once for Context, or for an object of a class provided at open",
             )
 
     def _model_parameter(self, name: str, model: type[WriteModel], *, many: bool) -> ModelParameter:
