@@ -152,7 +152,8 @@ class App:
         Args:
             url: where the history is: `sqlite:///FOLDER` (relative; four slashes for an absolute path) or `memory:`.
             views: where the read models are; beside the history when left out.
-            roles: which sides this node runs.
+            roles: which sides this node runs; `http` beside them says that they are served, which `twofold run` and
+                `twofold.http` do.
             provide: objects that handlers ask for by their class.
 
         Raises:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from datetime import datetime
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -15,8 +15,6 @@ import msgspec
 
 from twofold import clock, wire
 from twofold.context import ANONYMOUS, Context, Principal, Receipt
-from twofold.engines.memory import MemoryHistory, MemoryViews
-from twofold.engines.sqlite import SqliteHistory, SqliteViews
 from twofold.errors import InvalidAddress, NodeClosed, RoleMissing, UnknownMessage
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.record import Position, Recorded, Submission
@@ -28,16 +26,20 @@ from twofold.read.projector import Projector
 from twofold.read.store import ViewStore
 from twofold.read.table import Table
 from twofold.read.view import View
+from twofold.storage import Role as Role
+from twofold.storage import storage_at
 from twofold.write.decide import Decider
 
 if TYPE_CHECKING:
     from twofold.app import App
 
-Role: TypeAlias = Literal["write", "read", "project"]
-ROLES: tuple[Role, ...] = ("write", "read", "project")
+SIDES: tuple[Role, ...] = ("write", "read", "project")
+ROLES: tuple[Role, ...] = (*SIDES, "http")
 A = TypeVar("A")
+Opened = TypeVar("Opened")
 
 Asker: TypeAlias = Callable[[Any, Context], Any]
+Opener: TypeAlias = Callable[[], Opened | Awaitable[Opened]]
 
 
 class ModelStatus(msgspec.Struct, frozen=True):
@@ -73,15 +75,18 @@ class Node:
         url: str,
         *,
         views: str | None = None,
-        roles: Collection[Role] | tuple[Role, ...] = ROLES,
+        roles: Collection[Role] | tuple[Role, ...] = SIDES,
         provide: Collection[Any] = (),
     ) -> None:
         self.app = app
         self.roles = frozenset(roles)
-        if not self.roles or not self.roles <= set(ROLES):
-            raise InvalidAddress(address=url, problem=f"roles are some of {', '.join(ROLES)}, found {sorted(roles)}")
-        self._open_history = _history_at(url)
-        self._open_views = _views_at(views or url)
+        storage, view_storage = storage_at(url), storage_at(views or url)
+        if not self.roles & set(SIDES) or not self.roles <= set(ROLES):
+            problem = f"roles are some of {', '.join(SIDES)}, and http where they are served; found {sorted(roles)}"
+            raise InvalidAddress(address=storage.shown, problem=problem)
+        self._open_history: Opener[History | None] = partial(storage.history, self.roles)
+        self._open_views: Opener[ViewStore] = partial(view_storage.views, self.roles)
+        self._is_open = False
         self._provided = {type(each): each for each in provide}
         self._now: Callable[[], datetime] = clock.now
         self._history: History | None = None
@@ -113,9 +118,10 @@ class Node:
 
         Raises:
             NodeClosed: the node is not open.
+            RoleMissing: the node neither writes nor projects, and where its read models are nothing else may be read.
         """
         if self._history is None:
-            raise NodeClosed()
+            raise self._not_running("project")
         return self._history
 
     async def send(
@@ -272,6 +278,7 @@ class Node:
                 await task
         self._tasks.clear()
         self._projectors.clear()
+        self._is_open = False
         views, self._views = self._views, None
         history, self._history = self._history, None
         if views is not None:
@@ -305,16 +312,17 @@ class Node:
         return self._freshness
 
     async def _start(self) -> None:
-        history = self._history = self._open_history()
+        self._history = await _opened(self._open_history())
+        self._is_open = True
         if "write" in self.roles:
-            decider = Decider(self.app.commands, self._provided, history, self.app.codec, clock.new_id)
+            decider = Decider(self.app.commands, self._provided, self.history, self.app.codec, clock.new_id)
             await decider.start()
             self._decider = decider
         if self.roles & {"read", "project"}:
-            views = self._views = self._open_views()
+            views = self._views = await _opened(self._open_views())
             freshness = Freshness(views, polls="project" not in self.roles)
             if "project" in self.roles:
-                await self._start_projecting(history, views, freshness)
+                await self._start_projecting(self.history, views, freshness)
             given = {model: View(views, table) for model, table in self.app.tables.items()}
             for query, handler in self.app.queries.items():
                 tables = [self.app.tables[wanted.model] for wanted in handler.views]
@@ -332,7 +340,7 @@ class Node:
             self._tasks.append(asyncio.create_task(projector.run(), name=name))
 
     def _not_running(self, role: Role) -> NodeClosed | RoleMissing:
-        if self._history is None or role in self.roles:
+        if not self._is_open or role in self.roles:
             return NodeClosed()
         return RoleMissing(role=role, roles=", ".join(sorted(self.roles)))
 
@@ -341,42 +349,5 @@ def _position_of(what: Receipt | Position | None) -> Position | None:
     return what.position if isinstance(what, Receipt) else what
 
 
-def _history_at(url: str) -> Callable[[], History]:
-    if url == "memory:":
-        return MemoryHistory
-    folder = _sqlite_folder(url)
-    return lambda: SqliteHistory(folder)
-
-
-def _views_at(url: str) -> Callable[[], ViewStore]:
-    if url == "memory:":
-        return MemoryViews
-    folder = _sqlite_folder(url)
-    return lambda: SqliteViews(folder)
-
-
-def _sqlite_folder(url: str) -> Path:
-    prefix = "sqlite:///"
-    if not url.startswith(prefix) or len(url) == len(prefix):
-        shown = url.partition("@")[2] or url
-        raise InvalidAddress(
-            address=shown,
-            problem=f"expected sqlite:///FOLDER (a relative path; sqlite:////FOLDER for an absolute one) or memory:, "
-            f"found {'a SQLite URL without a folder' if url.startswith('sqlite:') else 'another scheme'}",
-        )
-    if not url.isprintable():
-        raise InvalidAddress(address=ascii(url), problem="the folder's name has characters that cannot be shown")
-    return Path(os.path.expanduser(url.removeprefix(prefix)))
-
-
-def stored_at(url: str) -> frozenset[Literal["history", "views"]]:
-    """Return what is kept at a storage address already; nothing is opened and nothing is made.
-
-    Raises:
-        InvalidAddress: the URL names no engine.
-    """
-    if url == "memory:":
-        return frozenset()
-    folder = _sqlite_folder(url)
-    kinds: tuple[Literal["history", "views"], ...] = ("history", "views")
-    return frozenset(kind for kind in kinds if (folder / f"{kind}.db").is_file())
+async def _opened(opening: Opened | Awaitable[Opened]) -> Opened:
+    return await opening if inspect.isawaitable(opening) else opening

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from tests.faults.bank import bank
 from tests.faults.planted import EarlyAnswers, EarlyPositions
 from twofold.history.store import History
 from twofold.node import Node, Role
+from twofold.storage import storage_at
 
 PLANTED = {kind.__name__: kind for kind in (EarlyPositions, EarlyAnswers)}
 
@@ -18,8 +18,9 @@ async def open_history(url: str, planted: str = "") -> History:
     """Open the history at a URL as a node does, or the history of that name with a bug."""
     if planted:
         return PLANTED[planted](Path(url.removeprefix("sqlite:///")))
-    opened = bank.open(url)._open_history()
-    return await opened if inspect.isawaitable(opened) else opened
+    history = await storage_at(url).history(["write"])
+    assert history is not None
+    return history
 
 
 async def node_at(url: str, roles: Collection[Role], planted: str = "") -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -9,7 +10,7 @@ from cyclopts import Parameter
 
 from twofold.cli.status import CommandLineError
 from twofold.errors import StoreUnavailable
-from twofold.node import stored_at
+from twofold.storage import Kind, storage_at
 
 DEFAULT_URL = "sqlite:///data"
 
@@ -42,23 +43,24 @@ After: TypeAlias = int
 """A position that is given on a command line."""
 
 
-def require_history(url: str) -> frozenset[str]:
+def require_history(url: str) -> frozenset[Kind]:
     """Return what is stored at a URL, for commands that only read: they make no files.
 
     Raises:
         StoreUnavailable: there is no history.
         InvalidAddress: the URL names no engine.
     """
+    storage = storage_at(url)
     if url == "memory:":
         raise CommandLineError("`memory:` lives and ends with one process: there is nothing in it to read from here")
     try:
-        found = stored_at(url)
+        found = asyncio.run(storage.stored())
     except OSError as error:
-        raise StoreUnavailable(path=url, problem=error.strerror or str(error)) from error
+        raise StoreUnavailable(path=storage.shown, problem=error.strerror or str(error)) from error
     if "history" not in found:
         raise StoreUnavailable(
-            path=url,
+            path=storage.shown,
             problem=f"there is no history; send a command first, or name another place with --url "
             f"(relative paths begin in {Path.cwd()})",
         )
-    return frozenset(found)
+    return found

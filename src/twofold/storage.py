@@ -1,0 +1,115 @@
+"""Storage addresses: what a URL names, and the one place that knows which engine that is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+from twofold.engines.memory import MemoryHistory, MemoryViews
+from twofold.engines.sqlite import SqliteHistory, SqliteViews
+from twofold.errors import InvalidAddress
+from twofold.history.store import History
+from twofold.read.store import ViewStore
+
+Role: TypeAlias = Literal["write", "read", "project", "http"]
+Kind: TypeAlias = Literal["history", "views"]
+_EXPECTED = "expected sqlite:///FOLDER (a relative path; sqlite:////FOLDER for an absolute one) or memory:"
+
+
+class Storage(Protocol):
+    """A place for a history and for read models. Until something of it is opened, nothing is touched or made."""
+
+    @property
+    def shown(self) -> str:
+        """The address as it may be shown to anybody, without secrets."""
+        ...
+
+    async def history(self, roles: Collection[Role]) -> History | None:
+        """Open the history as a node with these roles needs it; None where its rights do not reach there.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        ...
+
+    async def views(self, roles: Collection[Role]) -> ViewStore:
+        """Open the read models as a node with these roles needs them.
+
+        Raises:
+            StoreError: they cannot be opened.
+        """
+        ...
+
+    async def stored(self) -> frozenset[Kind]:
+        """Return what is kept there already; nothing is made."""
+        ...
+
+
+class MemoryStorage:
+    """`memory:`, which lives and ends with a node."""
+
+    shown = "memory:"
+
+    async def history(self, roles: Collection[Role]) -> History:
+        """Return a new history."""
+        return MemoryHistory()
+
+    async def views(self, roles: Collection[Role]) -> ViewStore:
+        """Return a new view store."""
+        return MemoryViews()
+
+    async def stored(self) -> frozenset[Kind]:
+        """Return nothing: each node has a memory of its own."""
+        return frozenset()
+
+
+class SqliteStorage:
+    """`sqlite:///FOLDER`: two files in a folder. They know no rights, so every node may read the history."""
+
+    def __init__(self, url: str) -> None:
+        self.shown = url
+        self._folder = _folder(url)
+
+    async def history(self, roles: Collection[Role]) -> History:
+        """Open `history.db`."""
+        return SqliteHistory(self._folder)
+
+    async def views(self, roles: Collection[Role]) -> ViewStore:
+        """Open `views.db`."""
+        return SqliteViews(self._folder)
+
+    async def stored(self) -> frozenset[Kind]:
+        """Return which of the two files there are."""
+        kinds: tuple[Kind, ...] = ("history", "views")
+        return frozenset(kind for kind in kinds if (self._folder / f"{kind}.db").is_file())
+
+
+_SCHEMES: dict[str, Callable[[str], Storage]] = {"memory": lambda url: MemoryStorage(), "sqlite": SqliteStorage}
+
+
+def storage_at(url: str) -> Storage:
+    """Return what a URL names; nothing is opened.
+
+    Raises:
+        InvalidAddress: the URL names no engine.
+        MissingExtra: the engine's packages are not installed.
+    """
+    make = _SCHEMES.get(url.partition(":")[0])
+    if make is None or (make is _SCHEMES["memory"] and url != "memory:"):
+        raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found another scheme")
+    return make(url)
+
+
+def _folder(url: str) -> Path:
+    prefix = "sqlite:///"
+    if not url.startswith(prefix) or len(url) == len(prefix):
+        raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found a SQLite URL without a folder")
+    if not url.isprintable():
+        raise InvalidAddress(address=ascii(url), problem="the folder's name has characters that cannot be shown")
+    return Path(os.path.expanduser(url.removeprefix(prefix)))
+
+
+def _without_secrets(url: str) -> str:
+    return url.partition("@")[2] or url
