@@ -19,7 +19,7 @@ from twofold.errors import InvalidAddress, NodeClosed, RoleMissing, UnknownMessa
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.store import History
-from twofold.message import Command, Query
+from twofold.message import Command, Query, tags_of
 from twofold.read.answer import Answer
 from twofold.read.freshness import Freshness
 from twofold.read.projector import Projector
@@ -164,6 +164,7 @@ class Node:
             correlation_id=correlation_id,
             causation_id=causation_id,
             is_first=command_id is None,
+            tags=tags_of(command),
         )
         context = Context(
             now=self._now(),

@@ -66,8 +66,9 @@ class RoughHistory:
             raise RuntimeError("a driver's own error")
         outcomes = await self.real.append(decisions)
         for decision, outcome in zip(decisions, outcomes, strict=True):
-            if decision.rejection is not None and isinstance(outcome, Appended):
-                self.rejections.append((decision.rejection.reason, outcome.last))
+            rejection = decision.rejection
+            if rejection is not None and not rejection.failed and isinstance(outcome, Appended):
+                self.rejections.append((rejection.reason, outcome.last))
         if fault == "stored_unknown":
             raise OutcomeUnknown(path="rough", problem="the connection was lost after the commit")
         if fault == "stored_failed":

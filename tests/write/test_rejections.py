@@ -86,10 +86,10 @@ async def test_the_ledger_keeps_accepted_and_rejected_commands(tmp_path: Path) -
             await node.send(Withdraw("a", 2))
         await node.send(Withdraw("a"))
     ledger = apsw.Connection(str(tmp_path / "history.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    rows = ledger.execute("SELECT type, outcome, reason, position FROM ledger ORDER BY entry").fetchall()
+    rows = ledger.execute("SELECT type, outcome, code, reason, first, position FROM ledger ORDER BY entry").fetchall()
     ledger.close()
     assert rows == [
-        ("Deposit", "accepted", None, 1),
-        ("Withdraw", "rejected:too_little", "a:1", 1),
-        ("Withdraw", "accepted", None, 2),
+        ("Deposit", "accepted", None, None, 1, 1),
+        ("Withdraw", "rejected", "too_little", "a:1", 2, 1),
+        ("Withdraw", "accepted", None, None, 2, 2),
     ]

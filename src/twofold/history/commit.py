@@ -16,10 +16,9 @@ from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outco
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """An accepted command that is in the ledger: what it was, and what position it reached."""
+    """An accepted command that is in the ledger: its fingerprint, and what position it reached."""
 
-    type: str
-    payload: bytes
+    fingerprint: bytes
     position: Position
 
 
@@ -38,26 +37,28 @@ def settle(
         moved: tells whether the history before the batch holds a selected event after a position.
     """
     outcomes: list[Outcome] = []
-    accepted: dict[tuple[str, str, UUID], Earlier] = {}
+    accepted: dict[tuple[str, str, UUID], tuple[Submission, Position]] = {}
     failed: list[int] = []
     reached = head
     for index, decision in enumerate(decisions):
         submission = decision.submission
-        before = None if submission.is_first else accepted.get(submission.scope) or earlier(submission)
+        before = None
+        if not submission.is_first:
+            first = accepted.get(submission.scope)
+            before = earlier(submission) if first is None else Earlier(first[0].fingerprint, first[1])
         if before is not None:
-            same = before.type == submission.type and before.payload == submission.payload
-            outcomes.append(Duplicate(before.position, same))
+            outcomes.append(Duplicate(before.position, before.fingerprint == submission.fingerprint))
             failed.append(index)
             continue
         if _rests_on_nothing(decision, index, decisions, outcomes, failed, head, moved):
             outcomes.append(Conflict(reached))
             failed.append(index)
             continue
-        first = reached + 1 if decision.events else reached
+        begin = reached + 1 if decision.events else reached
         reached += len(decision.events)
-        outcomes.append(Appended(first, reached))
+        outcomes.append(Appended(begin, reached))
         if decision.rejection is None and not submission.is_first:
-            accepted[submission.scope] = Earlier(submission.type, submission.payload, reached)
+            accepted[submission.scope] = (submission, reached)
     return outcomes
 
 

@@ -6,6 +6,7 @@ Different states, different words: `Proposed` has no position yet, `Recorded` ha
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TypeAlias
 from uuid import UUID
 
@@ -31,7 +32,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     """A command as the ledger keeps it: its identity, its exact payload, and who sent it for what reason.
 
     `tags` are those that the command's own fields carry. `is_first` tells that the id was made for this very command,
-    so that nobody can have used it before.
+    so that nobody can have used it before. `only_key` tells that the ledger keeps what repeats are told by, and not the
+    payload, the tags or the reason of a rejection.
     """
 
     command_id: UUID
@@ -43,11 +45,22 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     causation_id: UUID | None = None
     is_first: bool = False
     tags: tuple[str, ...] = ()
+    only_key: bool = False
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What tells a repeat from another command under the same id."""
+        return fingerprint(self.type, self.payload)
 
     @property
     def scope(self) -> tuple[str, str, UUID]:
         """The key under which the command is decided once: tenant, principal and command id."""
         return (self.tenant, self.principal, self.command_id)
+
+
+def fingerprint(type_: str, payload: bytes) -> bytes:
+    """Return the SHA-256 of a command's type, a zero byte, and its exact payload."""
+    return sha256(b"%b\0%b" % (type_.encode(), payload)).digest()
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import logging
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,7 @@ from twofold.errors import (
     Overloaded,
     Rejected,
     StoreError,
+    TwofoldError,
 )
 from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
@@ -102,44 +104,44 @@ class Decider:
             HandlerFailed: the handler, or a model's `evolve`, raised what it should not.
             Overloaded, StoreError: it could not be stored.
         """
+        sent = time.monotonic()
         if submission.is_first:
-            return await self._decide(command, submission, context, expected)
+            return await self._decide(command, submission, context, expected, sent)
         scope = submission.scope
         while scope in self._running:
             await self._running[scope].wait()
         done = self._running[scope] = asyncio.Event()
         try:
-            return await self._decide(command, submission, context, expected)
+            return await self._decide(command, submission, context, expected, sent)
         finally:
             del self._running[scope]
             done.set()
 
     async def _decide(
-        self, command: Command, submission: Submission, context: Context, expected: Position | None
+        self, command: Command, submission: Submission, context: Context, expected: Position | None, sent: float
     ) -> Receipt:
         handler = self._handlers[type(command)][0]
         boundaries = handler.boundaries(command)
         for attempt in range(_ATTEMPTS):
-            try:
-                pending, rejected = await self._attempt(command, submission, context, boundaries, expected)
-            except (HandlerFailed, ChangedSince):
-                # A repeat of a command that was accepted meets a state that its first sending made.
-                pending, rejected = await self._asked(submission), None
-                if pending is None:
-                    raise
+            pending, error = await self._attempt(command, submission, context, boundaries, expected)
             if pending is not None:
+                pending.attempts, pending.sent = attempt + 1, sent
                 outcome = await pending.outcome
                 match outcome:
                     case Appended(last=last):
-                        if rejected is not None:
-                            raise rejected
+                        if error is not None:
+                            raise error
                         return Receipt(submission.command_id, last)
                     case Duplicate(position=position, same=same):
                         if not same:
                             raise CommandIdReused(command_id=submission.command_id, position=position)
                         return Receipt(submission.command_id, position, repeated=True)
             await asyncio.sleep(random.random() * min(0.0005 * attempt, 0.05))
-        raise Contended(command=submission.type, attempts=_ATTEMPTS)
+        contended = Contended(command=submission.type, attempts=_ATTEMPTS)
+        pending = self._give_up(submission, Rejection(contended.code, "", failed=True))
+        pending.attempts, pending.sent = _ATTEMPTS, sent
+        await pending.outcome
+        raise contended
 
     async def _attempt(
         self,
@@ -148,14 +150,20 @@ class Decider:
         context: Context,
         boundaries: Sequence[Boundary],
         expected: Position | None,
-    ) -> tuple[Pending | None, Rejected | None]:
-        """Decide once; returns no pending decision where the models changed meanwhile, or may come to nothing."""
+    ) -> tuple[Pending | None, TwofoldError | None]:
+        """Decide once; returns what waits for its commit, and what is raised if that stands.
+
+        There is no pending decision where the models changed meanwhile, or may come to nothing.
+        """
         handler, call, is_async = self._handlers[type(command)]
         selection = selection_of(boundaries)
-        if expected is not None:
-            await self._expectations.check(submission.type, selection, expected)
         events: tuple[Event, ...] = ()
         rejected: Rejected | None = None
+        try:
+            if expected is not None:
+                await self._expectations.check(submission.type, selection, expected)
+        except ChangedSince as error:
+            return self._give_up(submission, Rejection(error.code, str(error))), error
         try:
             entries = await self._loader.load(boundaries)
             if expected is not None and self._group.is_pending_on(selection):
@@ -187,20 +195,21 @@ class Decider:
             self._group.add(pending)
         except _TOLD_AS_THEY_ARE:
             raise
-        except Exception as error:
-            raise self._failure(handler.signature.name, error) from error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told an incident, and the log the rest
+            failure = self._failure(handler.signature.name, error)
+            failure.__cause__ = error
+            return self._give_up(submission, Rejection(failure.code, failure.incident, failed=True)), failure
         return pending, rejected
 
-    async def _asked(self, submission: Submission) -> Pending | None:
-        """Ask the history what became of an accepted command of this id; None where there is none."""
-        while not submission.is_first and self._group.awaits(submission.scope):
-            await self._group.settled.wait()
-        if submission.is_first or await self._history.find(submission.scope) is None:
-            return None
-        # It is answered as a duplicate, after its payload was compared; nothing of it is stored.
-        question = Pending(submission, Selection(), (), (), Rejection("repeated", ""))
-        self._group.add(question)
-        return question
+    def _give_up(self, submission: Submission, why: Rejection) -> Pending:
+        """Let a command that was not decided wait for its ledger entry, which rests on nothing.
+
+        If the command was accepted before, the append tells it as the repeat that it is: it met a state that its first
+        sending made.
+        """
+        pending = Pending(submission, Selection(), (), (), why)
+        self._group.add(pending)
+        return pending
 
     def _refuse_changes(self, entries: Sequence[Entry], before: Sequence[State]) -> None:
         # Later commands would be decided on what the handler made of the model, which is in no history.

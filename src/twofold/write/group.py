@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from uuid import UUID
 
 from twofold.errors import NodeClosed, OutcomeUnknown, Overloaded, TwofoldError
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Mark, Selection, marks_of
@@ -37,10 +37,14 @@ class Pending:
         proposed: the same, encoded.
         rejection: why it was decided against, if it was.
         expected: the position since which its sender expects no change of the boundary, if any.
+        attempts: how often the command has been decided, this time included.
+        sent: when it was sent, as `time.monotonic` counts.
         outcome: the history's answer; None where it must be decided again.
     """
 
-    __slots__ = ("events", "expected", "outcome", "proposed", "rejection", "selection", "submission")
+    __slots__ = (
+        "attempts", "events", "expected", "outcome", "proposed", "rejection", "selection", "sent", "submission",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -57,6 +61,8 @@ class Pending:
         self.proposed = proposed
         self.rejection = rejection
         self.expected = expected
+        self.attempts = 1
+        self.sent = time.monotonic()
         self.outcome: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
 
     def answer(self, outcome: Outcome | None) -> None:
@@ -178,10 +184,6 @@ class GroupCommit:
         """Tell whether an event that is not durable yet is selected."""
         return any(selection.takes(event.type, event.tags) for each in self.pending() for event in each.proposed)
 
-    def awaits(self, scope: tuple[str, str, UUID]) -> bool:
-        """Tell whether a command of this id is not durable yet."""
-        return any(pending.submission.scope == scope for pending in self.pending())
-
     def _fold(self, proposed: Proposed, event: Event) -> None:
         for entry in self._cache.touched(proposed.type, proposed.tags):
             if not entry.takes_metadata:
@@ -243,12 +245,15 @@ class GroupCommit:
 
     def _conditioned(self) -> list[Decision]:
         # All that waited was made or kept valid at this position, each having seen those before it.
+        now = time.monotonic()
         return [
             Decision(
                 pending.submission,
                 Condition(pending.selection, self._position_for(pending), seen),
                 pending.proposed,
                 pending.rejection,
+                pending.attempts,
+                int((now - pending.sent) * 1_000_000),
             )
             for seen, pending in enumerate(self._flying)
         ]

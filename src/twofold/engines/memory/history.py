@@ -13,6 +13,7 @@ import msgspec
 from twofold.clock import new_uuid, now
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.commit import Earlier, settle, stored
+from twofold.history.ledger import LedgerEntry, first_of, told
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Decision, Outcome
@@ -35,6 +36,7 @@ class MemoryHistory:
         self._events: list[Recorded] = []
         self._tagged: defaultdict[str, list[Position]] = defaultdict(list)
         self._typed: defaultdict[str, list[Position]] = defaultdict(list)
+        self._ledger: list[LedgerEntry] = []
         self._accepted: dict[tuple[str, str, UUID], Earlier] = {}
         self._moved = Signal()
 
@@ -122,5 +124,28 @@ class MemoryHistory:
             self._typed[event.type].append(position)
             for tag in event.tags:
                 self._tagged[tag].append(position)
+        kept = told(decision)
+        self._ledger.append(
+            LedgerEntry(
+                entry=len(self._ledger) + 1,
+                command_id=submission.command_id,
+                type=submission.type,
+                payload=kept.payload,
+                fingerprint=submission.fingerprint,
+                tags=kept.tags,
+                principal=submission.principal,
+                tenant=submission.tenant,
+                outcome=kept.outcome,
+                code=kept.code,
+                reason=kept.reason,
+                first=first_of(decision, place),
+                last=place.last,
+                correlation_id=submission.correlation_id or submission.command_id,
+                causation_id=submission.causation_id or submission.command_id,
+                attempts=decision.attempts,
+                elapsed=decision.elapsed,
+                recorded_at=_EPOCH + recorded_at * _MICROSECOND,
+            )
+        )
         if decision.rejection is None:
-            self._accepted[submission.scope] = Earlier(submission.type, submission.payload, place.last)
+            self._accepted[submission.scope] = Earlier(submission.fingerprint, place.last)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -76,21 +77,36 @@ class File:
         application_id: what SQLite's header says the file is for.
         version: the schema's version, kept in `user_version`.
         schema: the statements that make a new file.
+        migrations: the statements that bring a file of an older version to the next, by the version they lead to.
+        functions: what those may call, by name.
         durable: True to sync at every commit, False where the content can be made anew from the history.
     """
 
-    def __init__(self, path: Path, *, application_id: int, version: int, schema: str, durable: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        application_id: int,
+        version: int,
+        schema: str,
+        durable: bool,
+        migrations: Mapping[int, str] | None = None,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
         self.path = path
         self._application_id = application_id
         self._version = version
         self._schema = schema
+        self._migrations = migrations or {}
+        self._functions = functions or {}
         self._synchronous = "FULL" if durable else "NORMAL"
 
     def create(self) -> None:
-        """Make the file where there is none, else check that it is ours.
+        """Make the file where there is none, else check that it is ours, and bring it to this version.
 
         Raises:
             UnsafeSqlite, StoreUnavailable, ForeignFile, NewerSchema: it cannot be used; it was not changed.
+            StoreFull, StoreBusy, StoreFailed: it could not be brought to this version; it was not changed.
         """
         check_library()
         try:
@@ -103,8 +119,11 @@ class File:
             connection = apsw.Connection(str(self.path))
             try:
                 connection.set_busy_timeout(int(_OPENING_TIMEOUT * 1000))
-                if not self._check(connection):
+                found = self._check(connection)
+                if found == 0:
                     self._make(connection)
+                elif found < self._version:
+                    self._migrate(connection)
             finally:
                 connection.close()
 
@@ -141,19 +160,31 @@ class File:
                 connection.authorizer = _only_reading
         return connection
 
-    def _check(self, connection: apsw.Connection) -> bool:
+    def _check(self, connection: apsw.Connection) -> int:
+        """Return the version of the file's schema, 0 where there is none yet."""
         # In this order: another process may make the file between any two of these, in one transaction.
         empty = not connection.execute("SELECT count(*) FROM sqlite_schema").get
         version, application_id = connection.pragma("user_version"), connection.pragma("application_id")
         if application_id == 0 and version == 0 and empty:
-            return False
+            return 0
         if application_id != self._application_id:
             raise ForeignFile(
                 path=str(self.path), problem=f"it carries application id {application_id}, not {self._application_id}"
             )
         if int(version) > self._version:
             raise NewerSchema(path=str(self.path), found=version, known=self._version)
-        return True
+        return int(version)
+
+    def _migrate(self, connection: apsw.Connection) -> None:
+        """Bring the file to this version in one transaction, unless another process was first."""
+        connection.execute("PRAGMA synchronous = FULL")
+        for name, function in self._functions.items():
+            connection.create_scalar_function(name, function, deterministic=True)
+        connection.execute("BEGIN IMMEDIATE")
+        for version in range(self._check(connection) + 1, self._version + 1):
+            connection.execute(self._migrations[version])
+            connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
 
     def _make(self, connection: apsw.Connection) -> None:
         mode = _in_wal_mode(connection)
@@ -164,7 +195,7 @@ class File:
             )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
-        if not self._check(connection):
+        if self._check(connection) == 0:
             connection.execute(self._schema)
             connection.execute(f"PRAGMA application_id = {self._application_id}")
             connection.execute(f"PRAGMA user_version = {self._version}")

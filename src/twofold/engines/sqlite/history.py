@@ -21,12 +21,13 @@ from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
 from twofold.history.commit import Earlier, settle, stored
-from twofold.history.record import Position, Recorded, Submission
+from twofold.history.ledger import first_of, told
+from twofold.history.record import Position, Recorded, Submission, fingerprint
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Conflict, Decision, Outcome
 
 APPLICATION_ID = 0x32466F48
-VERSION = 1
+VERSION = 2
 _BATCH = 2000
 _POLL = 0.02
 
@@ -48,6 +49,8 @@ class SqliteHistory:
             version=VERSION,
             schema=statement("history_schema"),
             durable=True,
+            migrations={2: statement("history_to_2")},
+            functions={"fingerprint": _fingerprint},
         )
         self._file.create()
         self._writer = Writer(self._file)
@@ -101,8 +104,8 @@ class SqliteHistory:
     async def find(self, scope: tuple[str, str, UUID]) -> Position | None:
         """Return the position that an accepted command reached."""
         tenant, principal, command_id = scope
-        rows = await self._reader.rows(statement("find_command"), (tenant, principal, command_id.bytes))
-        return rows[0][2] if rows else None
+        rows = await self._reader.rows(statement("find_command"), (tenant, command_id.bytes, principal))
+        return rows[0][1] if rows else None
 
     async def close(self) -> None:
         """Close the file after the append that is under way."""
@@ -166,15 +169,19 @@ class SqliteHistory:
             connection.execute(statement("overwrite"))
 
 
+def _fingerprint(type_: str, payload: str) -> bytes:
+    return fingerprint(type_, payload.encode())
+
+
 def _append(connection: apsw.Connection, decisions: Sequence[Decision]) -> Sequence[Outcome]:
     find, head_and_time = statement("find_command"), statement("head")
     rows: list[tuple[Any, ...]] = connection.execute(head_and_time).fetchall()
     head, time = rows[0]
 
     def earlier(submission: Submission) -> Earlier | None:
-        scope = (submission.tenant, submission.principal, submission.command_id.bytes)
+        scope = (submission.tenant, submission.command_id.bytes, submission.principal)
         found: list[tuple[Any, ...]] = connection.execute(find, scope).fetchall()
-        return Earlier(found[0][0], found[0][1].encode(), found[0][2]) if found else None
+        return Earlier(*found[0]) if found else None
 
     def moved(selection: Selection, after: Position) -> bool:
         return any(connection.execute(sql, values).fetchall() for sql, values in positions(selection, after, LAST, 1))
@@ -202,13 +209,13 @@ def _insert(connection: apsw.Connection, standing: Iterable[tuple[Decision, Appe
                 )
             )  # fmt: skip
             tags.extend(("", tag, position, event.type) for tag in event.tags)
-        outcome, reason = "accepted", None
-        if decision.rejection is not None:
-            outcome, reason = f"rejected:{decision.rejection.code}", decision.rejection.reason
+        kept = told(decision)
         ledger.append(
             (
-                sent.tenant, sent.principal, command_id, sent.type, sent.payload.decode(), outcome, reason,
-                place.last, correlation, causation, time,
+                sent.tenant, sent.principal, command_id, sent.type, kept.payload and kept.payload.decode(),
+                sent.fingerprint, msgspec.json.encode(kept.tags).decode(), kept.outcome, kept.code, kept.reason,
+                first_of(decision, place), place.last, correlation, causation,
+                decision.attempts, decision.elapsed, time,
             )
         )  # fmt: skip
     connection.executemany(statement("insert_event"), events)

@@ -1,3 +1,3 @@
--- tenant, principal, command_id
-SELECT type, payload, position FROM ledger
-WHERE tenant = ? AND principal = ? AND command_id = ? AND outcome = 'accepted'
+-- tenant, command_id, principal
+SELECT fingerprint, position FROM ledger
+WHERE tenant = ? AND command_id = ? AND principal = ? AND iif(outcome = 'accepted', 1, NULL) = 1

@@ -1,4 +1,4 @@
--- history.db, schema version 1. Columns named tenant, and table seals, are room for tenants and for the hash chain.
+-- history.db, schema version 2. Columns named tenant, and table seals, are room for tenants and for the hash chain.
 
 CREATE TABLE about (
     name  TEXT PRIMARY KEY,
@@ -32,23 +32,33 @@ CREATE TABLE tags (
     PRIMARY KEY (tenant, tag, position)
 ) WITHOUT ROWID;
 
--- One row a decided command. Only an accepted one claims its id.
+-- One row a decided command; only an accepted one claims its id. payload is NULL, tags are empty and reason is NULL where
+-- only the key is kept. A command without events has first = position + 1.
 CREATE TABLE ledger (
     entry          INTEGER PRIMARY KEY,
     tenant         TEXT    NOT NULL,
     principal      TEXT    NOT NULL,
     command_id     BLOB    NOT NULL,
     type           TEXT    NOT NULL,
-    payload        TEXT    NOT NULL,
-    outcome        TEXT    NOT NULL,          -- accepted, or the code of the rejection behind 'rejected:'
+    payload        TEXT,
+    fingerprint    BLOB    NOT NULL,          -- SHA-256 of type, a zero byte, payload
+    tags           TEXT    NOT NULL,          -- JSON array
+    outcome        TEXT    NOT NULL,          -- accepted, rejected, failed
+    code           TEXT,
     reason         TEXT,
+    first          INTEGER NOT NULL,
     position       INTEGER NOT NULL,          -- what its events reached
     correlation_id BLOB,
     causation_id   BLOB,
+    attempts       INTEGER NOT NULL,
+    elapsed        INTEGER NOT NULL,          -- microseconds from its sending to the append
     recorded_at    INTEGER NOT NULL
 );
 
-CREATE UNIQUE INDEX ledger_decided_once ON ledger (tenant, principal, command_id) WHERE outcome = 'accepted';
+CREATE UNIQUE INDEX ledger_decided_once ON ledger
+    (tenant, command_id, principal, iif(outcome = 'accepted', 1, NULL));
+CREATE INDEX ledger_by_correlation ON ledger (correlation_id) WHERE correlation_id IS NOT NULL;
+CREATE INDEX ledger_by_causation ON ledger (causation_id) WHERE causation_id IS NOT NULL;
 
 CREATE TABLE seals (
     position INTEGER PRIMARY KEY,

@@ -1,0 +1,114 @@
+"""The ledger: every command that was decided, who sent it, when, what came of it and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from twofold.history.record import Position
+from twofold.history.store import Appended, Decision
+
+Result: TypeAlias = Literal["accepted", "rejected", "failed"]
+RESULTS: tuple[Result, ...] = ("accepted", "rejected", "failed")
+
+
+class LedgerEntry(msgspec.Struct, frozen=True):
+    """One decided command.
+
+    Attributes:
+        entry: its place in the ledger; later ones are greater, and none is used twice.
+        payload: the command's exact JSON, None where the ledger keeps only keys. `tags` are empty then.
+        fingerprint: the SHA-256 of the type's name, a zero byte, and the payload.
+        outcome: a `failed` command's handler raised what it should not, or other processes won every retry.
+        code: of a command that was not accepted: the handler's own, or the error's.
+        reason: for people; of a handler that failed, the incident under which the log has the error.
+        first: the position of its first event; `last + 1` if it has none.
+        last: the position that its events reached; the head at that moment if it has none.
+        correlation_id: what it belongs to; its own id unless the sender said.
+        causation_id: what caused it; its own id unless the sender said.
+        attempts: how often it was decided.
+        elapsed: microseconds from its sending to the append, which the commit's own time follows.
+        recorded_at: by the database's clock, in UTC.
+    """
+
+    entry: int
+    command_id: UUID
+    type: str
+    payload: bytes | None
+    fingerprint: bytes
+    tags: tuple[str, ...]
+    principal: str
+    tenant: str
+    outcome: Result
+    code: str | None
+    reason: str | None
+    first: Position
+    last: Position
+    correlation_id: UUID
+    causation_id: UUID
+    attempts: int
+    elapsed: int
+    recorded_at: datetime
+
+
+class LedgerSearch(msgspec.Struct, frozen=True):
+    """Which entries are wanted: those for which everything given holds.
+
+    Args:
+        types: commands of any of these types.
+        command_id: the command of this id, each time that it was decided.
+        principal: sent by this principal.
+        tags: whose own fields carry all of these tags.
+        outcome: with this outcome.
+        since: recorded at this time or later.
+        until: recorded before this time.
+        correlation_id: that belong to this.
+        causation_id: that were caused by this command or event; a command without a cause has its own id.
+        position: the command that appended the event at this position.
+        tenant: of this tenant.
+    """
+
+    types: tuple[str, ...] = ()
+    command_id: UUID | None = None
+    principal: str | None = None
+    tags: tuple[str, ...] = ()
+    outcome: Result | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    position: Position | None = None
+    tenant: str = ""
+
+
+ALL_ENTRIES = LedgerSearch()
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """What the ledger keeps of a decision besides its keys."""
+
+    outcome: Result
+    payload: bytes | None
+    tags: tuple[str, ...]
+    code: str | None
+    reason: str | None
+
+
+def told(decision: Decision) -> Told:
+    """Return what the ledger keeps of a decision, which is less where it keeps only keys."""
+    sent, rejection = decision.submission, decision.rejection
+    payload, tags = (None, ()) if sent.only_key else (sent.payload, sent.tags)
+    if rejection is None:
+        return Told("accepted", payload, tags, None, None)
+    if rejection.failed:
+        # Its reason is an incident, which tells nothing of the command.
+        return Told("failed", payload, tags, rejection.code, rejection.reason or None)
+    return Told("rejected", payload, tags, rejection.code, None if sent.only_key else rejection.reason)
+
+
+def first_of(decision: Decision, place: Appended) -> Position:
+    """Return the position of a decision's first event, or the one after its last where it has none."""
+    return place.last - len(decision.events) + 1
