@@ -15,6 +15,14 @@ from twofold.engines.postgres.session import Connection, Session
 from twofold.errors import OutcomeUnknown, StoreBusy, StoreError, StoreFailed
 
 
+class Cut(Exception):
+    """A connection was lost in use, or cut at the deadline; `error` is what to raise where nothing was stored."""
+
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Server:
     """A PostgreSQL database, connected to as one of Twofold's roles.
 
@@ -54,13 +62,27 @@ class Server:
             StoreError: it could not be read.
         """
         try:
-            return await self._fetch(sql, *values)
-        except StoreFailed as error:
-            if error.__cause__ is None or not is_lost(error.__cause__):
-                raise
-        # What else is idle was lost with it.
-        self._drop_idle()
-        return await self._fetch(sql, *values)
+            return await self._rows(sql, *values)
+        except Cut as cut:
+            if isinstance(cut.error, StoreBusy):
+                raise cut.error from cut
+        self.forget()
+        try:
+            return await self._rows(sql, *values)
+        except Cut as cut:
+            raise cut.error from cut
+
+    async def call(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        """Return the rows of a statement that writes, in a transaction of its own. It is never tried again.
+
+        Raises:
+            OutcomeUnknown: the connection was lost, or it was not answered before the deadline.
+            StoreError: nothing was stored.
+        """
+        try:
+            return await self._rows(sql, *values)
+        except Cut as cut:
+            raise self._unknown(cut) from cut
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -83,17 +105,19 @@ class Server:
                         await connection.execute("ROLLBACK")
                     raise
                 committing = True
-                if await connection.execute("COMMIT") != "COMMIT":
-                    raise StoreFailed(path=self.address.shown, problem="the transaction had failed before its end")
-        except StoreError as error:
-            if committing and error.__cause__ is not None and is_lost(error.__cause__):
-                problem = "the connection was lost in the COMMIT"
-                raise OutcomeUnknown(path=self.address.shown, problem=problem) from error
-            raise
+                await self._commit(connection)
+        except Cut as cut:
+            raise (self._unknown(cut) if committing else cut.error) from cut
 
     async def connect(self) -> Connection:
         """Return a connection outside the pool, for who listens; the caller closes it."""
         return await self._session.connect()
+
+    def forget(self) -> None:
+        """Drop the connections that are idle: they were lost together with one that was in use."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.terminate()
 
     async def close(self) -> None:
         """Close what is idle now, and what is in use when its use ends. May be called twice."""
@@ -103,21 +127,43 @@ class Server:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1.0)
 
-    async def _fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
-        if not self.pooled:
-            async with self._use() as connection:
+    async def _rows(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        async with self._use() as connection:
+            if not self.pooled:
                 return await connection.fetch(sql, *values)
-        async with self.transaction() as connection:
-            return await connection.fetch(sql, *values)
+            await connection.execute(self._session.begins())
+            try:
+                rows = await connection.fetch(sql, *values)
+            except asyncpg.PostgresError as error:
+                if not is_lost(error):
+                    await connection.execute("ROLLBACK")
+                raise
+            await self._commit(connection)
+            return rows
+
+    async def _commit(self, connection: Connection) -> None:
+        if await connection.execute("COMMIT") != "COMMIT":
+            raise StoreFailed(path=self.address.shown, problem="the transaction had failed before its end")
+
+    def _unknown(self, cut: Cut) -> OutcomeUnknown:
+        late = isinstance(cut.error, StoreBusy)
+        problem = "it did not answer before the deadline" if late else "the connection was lost before it answered"
+        return OutcomeUnknown(path=self.address.shown, problem=problem)
 
     @asynccontextmanager
     async def _use(self) -> AsyncIterator[Connection]:
+        """Give a connection for a while.
+
+        Raises:
+            Cut: it was lost in use, or was in use at the deadline.
+            StoreError: none could be had, or the server refused what it was asked.
+        """
         shown, deadline = self.address.shown, self.address.deadline
-        waiting = True
+        given = False
         try:
             async with asyncio.timeout(deadline), self._free:
                 connection = await self._take()
-                waiting = False
+                given = True
                 try:
                     yield connection
                 except BaseException as error:
@@ -128,7 +174,9 @@ class Server:
                 finally:
                     self._give_back(connection)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            if waiting and isinstance(error, TimeoutError):
+            if given and is_lost(error):
+                raise Cut(translate(error, shown)) from error
+            if isinstance(error, TimeoutError):
                 busy = f"{shown}: all {self.address.connections} connections were in use for {deadline:g} s"
                 raise StoreBusy(f"{busy}; nothing was stored, try again", path=shown) from error
             raise translate(error, shown) from error
@@ -147,8 +195,3 @@ class Server:
             connection.terminate()
         else:
             self._idle.append(connection)
-
-    def _drop_idle(self) -> None:
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.terminate()

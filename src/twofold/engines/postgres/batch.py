@@ -1,0 +1,106 @@
+"""A batch of decisions as `history.append` takes it, and its answer as outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asyncpg.pgproto import pgproto
+
+from twofold.history.boundary import Criterion
+from twofold.history.record import Position, Submission
+from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome, Rejection
+
+
+def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
+    """Return the parameters of `history.append`: see its definition."""
+    sent = [decision.submission for decision in decisions]
+    conditions = [decision.condition for decision in decisions]
+    rejections = [decision.rejection for decision in decisions]
+    events = [event for decision in decisions for event in decision.events]
+    tags = [(number, tag) for number, event in enumerate(events, 1) for tag in event.tags]
+    criteria = [
+        (n, criterion) for n, condition in enumerate(conditions, 1) for criterion in condition.selection.criteria
+    ]
+    return [
+        attempt,
+        [each.tenant for each in sent],
+        [each.principal for each in sent],
+        [each.command_id for each in sent],
+        [each.type for each in sent],
+        [each.payload.decode() for each in sent],
+        [_json(each.tags) for each in sent],
+        [_outcome(each) for each in rejections],
+        [each and each.code for each in rejections],
+        [each and each.reason for each in rejections],
+        [each.correlation_id for each in sent],
+        [each.causation_id for each in sent],
+        [each.attempts for each in decisions],
+        [each.elapsed for each in decisions],
+        [each.is_first for each in sent],
+        [each.after for each in conditions],
+        [each.seen for each in conditions],
+        [len(each.events) for each in decisions],
+        [each.type for each in events],
+        [each.version for each in events],
+        [each.payload.decode() for each in events],
+        [pgproto.UUID(each.id) for each in events],
+        [_json(each.tags) for each in events],
+        [number for number, _ in tags],
+        [tag for _, tag in tags],
+        [number for number, _ in criteria],
+        *sides(each for _, each in criteria),
+    ]
+
+
+def sides(criteria: Iterable[Criterion]) -> tuple[list[str | None], list[str | None]]:
+    """Return the types and the tags of criteria as the functions of the history take them."""
+    every = list(criteria)
+    return [_json(each.types) if each.types else None for each in every], [
+        _json(each.tags) if each.tags else None for each in every
+    ]
+
+
+def outcomes(
+    decisions: Sequence[Decision], head: Position, kinds: str | None, places: Sequence[Position]
+) -> list[Outcome]:
+    """Return what `history.append` answered, one outcome for each decision."""
+    if kinds is None:
+        return _all_appended(decisions, head)
+    return [_outcome_of(kind, place, decision) for kind, place, decision in zip(kinds, places, decisions, strict=True)]
+
+
+def fingerprint(submission: Submission) -> bytes:
+    """Return what the ledger keeps to tell whether a repeated command is the same."""
+    return sha256(submission.type.encode() + b"\x00" + submission.payload).digest()
+
+
+def _all_appended(decisions: Sequence[Decision], head: Position) -> list[Outcome]:
+    answers: list[Outcome] = []
+    for decision in decisions:
+        last = head + len(decision.events)
+        answers.append(Appended(min(head + 1, last), last))
+        head = last
+    return answers
+
+
+def _outcome_of(kind: str, place: Position, decision: Decision) -> Outcome:
+    match kind:
+        case "a":
+            return Appended(place - max(len(decision.events) - 1, 0), place)
+        case "c":
+            return Conflict(place)
+    return Duplicate(place, kind == "d")
+
+
+def _outcome(rejection: Rejection | None) -> str:
+    if rejection is None:
+        return "accepted"
+    return "failed" if rejection.failed else "rejected"
+
+
+def _json(texts: tuple[str, ...]) -> str:
+    return msgspec.json.encode(texts).decode() if texts else "[]"

@@ -1,0 +1,163 @@
+"""The history in the schema `history`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+from twofold.clock import new_uuid
+from twofold.engines.postgres.address import Address, DatabaseRole
+from twofold.engines.postgres.batch import outcomes, parameters, sides
+from twofold.engines.postgres.news import Listener, Teller
+from twofold.engines.postgres.server import Server
+from twofold.engines.postgres.statements import statement
+from twofold.engines.postgres.unknown import resolve
+from twofold.errors import OutcomeUnknown, StoreError
+from twofold.history.boundary import Selection
+from twofold.history.record import Position, Recorded
+from twofold.history.signal import Signal
+from twofold.history.store import Appended, Decision, Outcome
+
+CHANNEL = "twofold_history"
+_BATCH = 1000
+_LAST: Position = (1 << 63) - 1
+_POLL = 0.02
+_POLL_LISTENING = 0.05
+
+
+class PostgresHistory:
+    """Implements `twofold.history.store.History` on a database that any number of nodes share.
+
+    Args:
+        address: the database.
+        role: `writer`, or `projector` for a node that only reads the history.
+    """
+
+    def __init__(self, address: Address, role: DatabaseRole = "writer") -> None:
+        self._server = Server(address, role)
+        self._id: UUID | None = None
+        self._entry = 0
+        self._known_head: Position = 0
+        self._moved = Signal()
+        self._appends: set[asyncio.Task[Sequence[Outcome]]] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self._look = asyncio.Event()
+        self._teller = Teller(self._server, CHANNEL)
+        self._listener = Listener(self._server, CHANNEL, self._look.set)
+        self._closed = False
+
+    @property
+    def id(self) -> UUID:
+        """What tells this history from every other one; known once it is open."""
+        assert self._id is not None, "the history was not opened"
+        return self._id
+
+    async def open(self) -> None:
+        """Connect; see `Server.open` for what it raises."""
+        await self._server.open()
+        id_, self._known_head, self._entry = (await self._server.fetch(statement("identify")))[0]
+        self._id = UUID(bytes=id_.bytes)
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        """Store the decisions that stand, in one transaction; see `History.append`."""
+        task = asyncio.create_task(self._append(decisions), name="twofold-append")
+        self._appends.add(task)
+        task.add_done_callback(self._appends.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            raise
+
+    async def read(
+        self, selection: Selection, *, after: Position = 0, until: Position | None = None, limit: int | None = None
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield the selected events in batches, fetching the next one meanwhile; see `History.read`."""
+        end = _LAST if until is None else until
+        left = _LAST if limit is None else limit
+        batch = await self._page(selection, after, end, left)
+        if len(batch) == _BATCH and until is None:
+            end = await self.head()
+        while batch:
+            after, left = batch[-1].position, left - len(batch)
+            if len(batch) < _BATCH or left == 0 or after >= end:
+                yield batch
+                return
+            ahead = asyncio.create_task(self._page(selection, after, end, left))
+            try:
+                yield batch
+                batch = await ahead
+            finally:
+                ahead.cancel()
+
+    async def head(self) -> Position:
+        """Return the last position."""
+        return int((await self._server.fetch(statement("head")))[0][0])
+
+    async def changed(self, after: Position) -> None:
+        """Return when the head is beyond `after`; other nodes' appends are told by NOTIFY, or found by a poll."""
+        if self._watch is None:
+            self._listener.start()
+            self._watch = asyncio.create_task(self._watching(), name="twofold-history-watch")
+        while self._known_head <= after:
+            await self._moved.wait()
+
+    async def find(self, scope: tuple[str, str, UUID]) -> Position | None:
+        """Return the position that an accepted command reached."""
+        rows = await self._server.fetch(statement("find"), *scope)
+        return rows[0][0] if rows else None
+
+    async def close(self) -> None:
+        """Close the connections after the appends that are under way."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._appends:
+            await asyncio.wait(self._appends)
+        await self._teller.close()
+        await self._listener.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        await self._server.close()
+
+    async def _append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        attempt, since = new_uuid(), self._entry
+        try:
+            rows = await self._server.call(statement("append"), *parameters(attempt, decisions))
+        except OutcomeUnknown as error:
+            answers = await resolve(self._server, attempt, since, decisions, error)
+        else:
+            head, entry, kinds, places = rows[0]
+            self._entry = max(self._entry, entry)
+            answers = outcomes(decisions, head, kinds, places)
+        self._moved_to(max((each.last for each in answers if isinstance(each, Appended)), default=0), own=True)
+        return answers
+
+    async def _page(self, selection: Selection, after: Position, end: Position, left: int) -> list[Recorded]:
+        if not selection.criteria or after >= end or left <= 0:
+            return []
+        most = min(_BATCH, left)
+        rows = await self._server.fetch(statement("read"), *sides(selection.criteria), after, end, most)
+        return [Recorded(*row) for row in rows]
+
+    def _moved_to(self, head: Position, *, own: bool = False) -> None:
+        if head > self._known_head:
+            self._known_head = head
+            self._moved.notify()
+            if own:
+                self._teller.tell()
+
+    async def _watching(self) -> None:
+        while True:
+            self._look.clear()
+            with contextlib.suppress(StoreError):
+                self._moved_to(await self.head())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_LISTENING if self._listener.listens else _POLL):
+                    await self._look.wait()

@@ -1,0 +1,2 @@
+-- The position of the last event.
+SELECT history.head()
