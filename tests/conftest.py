@@ -1,10 +1,21 @@
 """What all tests share."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from twofold.engines.postgres.address import read_address
+from twofold.engines.postgres.migrate import initialise
 from twofold.testing import PostgresServer, postgres
+
+# What an earlier test left under way is ended first.
+EMPTY = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    TRUNCATE history.events, history.tags, history.ledger, history.voided;
+    UPDATE history.about SET value = gen_random_uuid()::text WHERE name = 'history_id';
+"""
 
 
 @pytest.fixture
@@ -37,3 +48,37 @@ def new_database(postgres_server: PostgresServer) -> Iterator[Callable[[], str]]
 def database(new_database: Callable[[], str]) -> str:
     """The URL of a database that is new and empty."""
     return new_database()
+
+
+@pytest.fixture(scope="session")
+def initialised_database(postgres_server: PostgresServer) -> str:
+    """The URL of a database with Twofold's schema, to be copied: that is quicker than to make the schema each time."""
+    url = postgres_server.database()
+    asyncio.run(initialise(read_address(url, {})))
+    return url
+
+
+@pytest.fixture(scope="session")
+def used_databases() -> list[str]:
+    """Databases with Twofold's schema that a test has done with: emptied, they serve the next one."""
+    return []
+
+
+@pytest.fixture
+def initialised(
+    postgres_server: PostgresServer, initialised_database: str, used_databases: list[str]
+) -> Iterator[Callable[[], str]]:
+    """Makes databases with Twofold's schema, nothing in it, and an id of their own; returns the URL of each.
+
+    They are used again, so a test must not change the schema.
+    """
+    taken: list[str] = []
+
+    def new() -> str:
+        url = used_databases.pop() if used_databases else postgres_server.database(initialised_database)
+        postgres_server.execute(EMPTY, url)
+        taken.append(url)
+        return url
+
+    yield new
+    used_databases.extend(taken)

@@ -7,6 +7,8 @@ from tempfile import mkdtemp
 import pytest
 
 from twofold.engines.memory import MemoryHistory, MemoryViews
+from twofold.engines.postgres.address import read_address
+from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.sqlite import SqliteHistory, SqliteViews
 from twofold.read.store import ViewStore
 from twofold.testing.contracts import Engine, HistoryEngine, ViewEngine
@@ -23,6 +25,15 @@ def memory_history() -> HistoryEngine:
 
 def sqlite_history(folder: Callable[[], Path]) -> HistoryEngine:
     return Engine("sqlite", SqliteHistory, place=folder)
+
+
+def postgres_history(new: Callable[[], str], kind: type[PostgresHistory] = PostgresHistory) -> HistoryEngine:
+    async def opened(url: str) -> PostgresHistory:
+        history = kind(read_address(url, {}))
+        await history.open()
+        return history
+
+    return Engine("postgres", opened, place=new)
 
 
 def memory_views() -> ViewEngine:

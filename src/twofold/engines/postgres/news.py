@@ -12,6 +12,7 @@ from twofold.errors import StoreError
 
 _GAP = 0.005
 _AGAIN = 1.0
+_LAST_WORDS = 0.2
 
 
 class Teller:
@@ -38,9 +39,10 @@ class Teller:
             self._task = asyncio.create_task(self._tell(), name=f"twofold-tell-{self._channel}")
 
     async def close(self) -> None:
-        """Tell what is untold, and end."""
+        """Tell what is untold if that is quick, and end."""
         if self._task is not None:
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=_LAST_WORDS)
+            self._task.cancel()
 
     async def _tell(self) -> None:
         while self._untold:
