@@ -166,7 +166,7 @@ class CommandHandler:
 
     def _model_parameter(self, name: str, model: type[WriteModel], *, many: bool) -> ModelParameter:
         fields = tuple(self._fields_for(name, model, kind, many=many) for kind in model.model_tags)
-        if many and not any(len(of_kind) > 1 or of_kind[0].many for of_kind in fields):
+        if many and not any(len(of_kind) > 1 or any(field.many for field in of_kind) for of_kind in fields):
             raise self.signature.refuse(
                 f"parameter {name!r} asks for a list, and {self.command.__name__} names one {model.__name__}",
                 f"ask for that one: `{name}: {model.__name__}`",
