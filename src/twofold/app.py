@@ -18,6 +18,7 @@ from twofold.read.handler import QueryHandler
 from twofold.read.table import Table
 from twofold.tag import Tag
 from twofold.wall import ReadSide, WriteSide
+from twofold.write.cache import CACHE_BYTES, CACHE_MODELS
 from twofold.write.handler import CommandHandler
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ class App:
         views: str | None = None,
         roles: Collection[Role] | tuple[Role, ...] = ("write", "read", "project"),
         provide: Collection[Any] = (),
+        cache_models: int = CACHE_MODELS,
+        cache_bytes: int = CACHE_BYTES,
     ) -> Node:
         """Return a node that runs this application; use it as `async with app.open(url) as node:`.
 
@@ -155,6 +158,8 @@ class App:
             roles: which sides this node runs; `http` beside them says that they are served, which `twofold run` and
                 `twofold.http` do.
             provide: objects that handlers ask for by their class.
+            cache_models: how many folded write models are kept at most, the most recently used ones.
+            cache_bytes: how much memory they may take, by estimate.
 
         Raises:
             InvalidAddress: the URL names no engine.
@@ -162,7 +167,15 @@ class App:
         """
         from twofold.node import Node
 
-        return Node(self, url, views=views, roles=roles, provide=provide)
+        return Node(
+            self,
+            url,
+            views=views,
+            roles=roles,
+            provide=provide,
+            cache_models=cache_models,
+            cache_bytes=cache_bytes,
+        )
 
     def _add_command(self, handler: CommandHandler) -> None:
         known = self.commands.get(handler.command)

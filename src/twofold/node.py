@@ -28,7 +28,9 @@ from twofold.read.table import Table
 from twofold.read.view import View
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
+from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
 from twofold.write.decide import Decider
+from twofold.write.statistics import WriteStatistics
 
 if TYPE_CHECKING:
     from twofold.app import App
@@ -77,6 +79,8 @@ class Node:
         views: str | None = None,
         roles: Collection[Role] | tuple[Role, ...] = SIDES,
         provide: Collection[Any] = (),
+        cache_models: int = CACHE_MODELS,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.app = app
         self.roles = frozenset(roles)
@@ -88,6 +92,7 @@ class Node:
         self._open_views: Opener[ViewStore] = partial(view_storage.views, self.roles)
         self._is_open = False
         self._provided = {type(each): each for each in provide}
+        self._cache_limits = (cache_models, cache_bytes)
         self._now: Callable[[], datetime] = clock.now
         self._history: History | None = None
         self._views: ViewStore | None = None
@@ -267,6 +272,16 @@ class Node:
         await freshness.wait(list(self.app.tables.values()), wanted, timeout)
         return wanted
 
+    def statistics(self) -> WriteStatistics:
+        """Return what the write side keeps in memory, and how often a command found its models there.
+
+        Raises:
+            NodeClosed, RoleMissing: this node takes no commands.
+        """
+        if self._decider is None:
+            raise self._not_running("write")
+        return self._decider.statistics()
+
     async def close(self) -> None:
         """Take no more commands, make durable what waits, stop projecting, release the files. May be called twice."""
         decider, self._decider, self._freshness = self._decider, None, None
@@ -316,7 +331,8 @@ class Node:
         self._history = await _opened(self._open_history())
         self._is_open = True
         if "write" in self.roles:
-            decider = Decider(self.app.commands, self._provided, self.history, self.app.codec, clock.new_id)
+            cache = Cache(*self._cache_limits)
+            decider = Decider(self.app.commands, self._provided, self.history, self.app.codec, clock.new_id, cache)
             await decider.start()
             self._decider = decider
         if self.roles & {"read", "project"}:

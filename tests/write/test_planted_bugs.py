@@ -64,7 +64,7 @@ def _condition_on_all(group: GroupCommit) -> list[Decision]:
 
 
 def _share_the_model(loader: Loader, entry: Entry) -> None:
-    loader._snapshots.put(entry.boundary, (entry.position, entry.model), 0)
+    loader.snapshots.put(entry.boundary, (entry.position, entry.model), 0)
 
 
 def _nothing(*_: Any, **__: Any) -> None:

@@ -21,8 +21,8 @@ from twofold.write.bounded import Bounded
 from twofold.write.handler import Boundary
 from twofold.write.size import size_of
 
-_MODELS = 10_000
-_BYTES = 64 * 2**20
+CACHE_MODELS = 10_000
+CACHE_BYTES = 64 * 2**20
 _OVERHEAD = 1_000
 _GROWING = frozenset((list, dict, set))
 
@@ -73,8 +73,8 @@ class Entry:
 
     @property
     def has_grown(self) -> bool:
-        """Tell whether so many events were folded that it should be measured again."""
-        return self.unmeasured > 16 + (self.revision >> 3)
+        """Tell whether so many events were folded since it was measured that its size may be another by a quarter."""
+        return 4 * self.unmeasured >= self.revision
 
 
 class State:
@@ -114,7 +114,7 @@ class Cache:
         evictions: how many entries had to go, for others.
     """
 
-    def __init__(self, models: int = _MODELS, size: int = _BYTES) -> None:
+    def __init__(self, models: int = CACHE_MODELS, size: int = CACHE_BYTES) -> None:
         self.kept: Bounded[Boundary, Entry] = Bounded(models, size)
         self.hits = self.misses = self.evictions = 0
         self._by_mark: defaultdict[Mark, dict[Entry, None]] = defaultdict(dict)

@@ -34,6 +34,7 @@ from twofold.write.expectation import Expectations
 from twofold.write.group import GroupCommit, Pending
 from twofold.write.handler import Boundary, CommandHandler, selection_of
 from twofold.write.load import Loader
+from twofold.write.statistics import WriteStatistics
 
 _ATTEMPTS = 100
 _TOLD_AS_THEY_ARE = (Rejected, StoreError, Overloaded, NodeClosed)
@@ -62,7 +63,7 @@ class Decider:
         history: History,
         codec: Codec,
         new_id: Callable[[], bytes],
-        cache: Cache | None = None,
+        cache: Cache,
     ) -> None:
         self._handlers = {
             command: (handler, handler.bind(provided), handler.signature.is_async)
@@ -71,7 +72,7 @@ class Decider:
         self._history = history
         self._codec = codec
         self._new_id = new_id
-        self._cache = Cache() if cache is None else cache
+        self._cache = cache
         self._group = GroupCommit(history, codec, self._cache)
         self._loader = Loader(history, codec, self._cache, self._group)
         self._expectations = Expectations(history, self._group)
@@ -84,6 +85,20 @@ class Decider:
     async def stop(self) -> None:
         """Make durable what waits, and end."""
         await self._group.stop()
+
+    def statistics(self) -> WriteStatistics:
+        """Return what is kept in memory now, and how well it has served."""
+        snapshots = self._loader.snapshots
+        return WriteStatistics(
+            waiting=sum(1 for _ in self._group.pending()),
+            models=len(self._cache),
+            bytes=self._cache.kept.bytes,
+            hits=self._cache.hits,
+            misses=self._cache.misses,
+            evictions=self._cache.evictions,
+            snapshots=len(snapshots),
+            snapshot_bytes=snapshots.bytes,
+        )
 
     async def decide(
         self, command: Command, submission: Submission, context: Context, expected: Position | None = None

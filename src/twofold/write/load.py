@@ -31,7 +31,7 @@ class Loader:
         self._cache = cache
         self._group = group
         self._loading: dict[Boundary, asyncio.Event] = {}
-        self._snapshots: Bounded[Boundary, tuple[Position, WriteModel]] = Bounded(_SNAPSHOTS, _SNAPSHOT_BYTES)
+        self.snapshots: Bounded[Boundary, tuple[Position, WriteModel]] = Bounded(_SNAPSHOTS, _SNAPSHOT_BYTES)
 
     async def load(self, boundaries: Sequence[Boundary]) -> list[Entry]:
         """Return an entry for each boundary; they are right until the caller next awaits something.
@@ -100,7 +100,7 @@ class Loader:
 
     def _restored(self, boundary: Boundary) -> Entry:
         entry = Entry(boundary)
-        snapshot = self._snapshots.get(boundary)
+        snapshot = self.snapshots.get(boundary)
         if snapshot is not None:
             entry.position, entry.model = snapshot[0], copy.deepcopy(snapshot[1])
         return entry
@@ -109,7 +109,7 @@ class Loader:
         # A model that others write to as well is dropped at every conflict: it must not be folded from the first event
         # each time. What is kept rests on durable events alone, so it is never wrong.
         model = copy.deepcopy(entry.model)
-        self._snapshots.put(entry.boundary, (entry.position, model), size_of(model))
+        self.snapshots.put(entry.boundary, (entry.position, model), size_of(model))
 
     async def _read(self, entry: Entry, selection: Selection) -> None:
         until = self._group.position
