@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.engines.sqlite import SqliteHistory, SqliteViews
-from twofold.errors import InvalidAddress
+from twofold.errors import InvalidAddress, MissingExtra
 from twofold.history.store import History
 from twofold.read.store import ViewStore
+
+if TYPE_CHECKING:
+    from twofold.engines.postgres.storage import PostgresStorage
 
 Role: TypeAlias = Literal["write", "read", "project", "http"]
 Kind: TypeAlias = Literal["history", "views"]
@@ -100,6 +103,27 @@ def storage_at(url: str) -> Storage:
     if make is None or (make is _SCHEMES["memory"] and url != "memory:"):
         raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found another scheme")
     return make(url)
+
+
+def database_at(url: str) -> PostgresStorage:
+    """Return the database that a URL names, to make it ready for nodes; nothing is opened.
+
+    Raises:
+        InvalidAddress: it names none: files and memory need no making ready.
+        MissingExtra: the driver is not installed.
+    """
+    if url.partition(":")[0] not in ("postgresql", "postgres"):
+        problem = "expected postgresql://…; other storage is made when it is first opened"
+        raise InvalidAddress(address=storage_at(url).shown, problem=problem)
+    return _postgres(url)
+
+
+def _postgres(url: str) -> PostgresStorage:
+    try:
+        from twofold.engines.postgres.storage import PostgresStorage
+    except ModuleNotFoundError as error:
+        raise MissingExtra(feature="PostgreSQL", extra="postgres") from error
+    return PostgresStorage(url)
 
 
 def _folder(url: str) -> Path:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cyclopts
 import pytest
 
 from tests.cli.conftest import ROOT, Ended, shell
@@ -17,21 +18,26 @@ DOCS = ROOT / "docs" / "cli.md"
 
 
 def sections() -> dict[str, str]:
-    parts = re.split(r"^## twofold (\w+)$", DOCS.read_text(), flags=re.MULTILINE)
+    parts = re.split(r"^## twofold (\w+(?: \w+)?)$", DOCS.read_text(), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def commands() -> set[str]:
-    return {name for name in program() if not name.startswith("-")}
+def commands(app: cyclopts.App | None = None, before: str = "") -> dict[str, cyclopts.App]:
+    """Return every command by its words: `send`, `db init`."""
+    found: dict[str, cyclopts.App] = {}
+    for name in (every := app or program()):
+        if not name.startswith("-"):
+            found |= commands(every[name], f"{before}{name} ") or {f"{before}{name}": every[name]}
+    return found
 
 
 def test_every_command_has_a_section_and_every_section_a_command() -> None:
-    assert set(sections()) == commands()
+    assert set(sections()) == set(commands())
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_option_is_in_its_commands_table_and_the_other_way_round(name: str) -> None:
-    arguments = program()[name].assemble_argument_collection()
+    arguments = commands()[name].assemble_argument_collection()
     options = {each for argument in arguments for each in argument.names if each.startswith("--")}
     told = re.findall(r"^\| `(--[a-z-]+)` \|", sections()[name], re.MULTILINE)
     assert sorted(told) == sorted(options)
@@ -39,14 +45,14 @@ def test_every_option_is_in_its_commands_table_and_the_other_way_round(name: str
 
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_every_argument_tells_in_its_help_what_it_is_for(name: str) -> None:
-    for argument in program()[name].assemble_argument_collection(parse_docstring=True):
+    for argument in commands()[name].assemble_argument_collection(parse_docstring=True):
         assert argument.parameter.help or argument.names == ("*",), argument.name
 
 
 def test_the_options_that_are_mentioned_in_the_text_exist() -> None:
     every = {"--help", "--version"}
     for name in commands():
-        every |= {each for argument in program()[name].assemble_argument_collection() for each in argument.names}
+        every |= {each for argument in commands()[name].assemble_argument_collection() for each in argument.names}
     text = re.sub(r"^```.*?^```", "", DOCS.read_text(), flags=re.MULTILINE | re.DOTALL)
     code = re.findall(r"`[^`]*`", text)
     mentioned = {option for part in code for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", part)}

@@ -14,6 +14,7 @@ from cyclopts.exceptions import CycloptsError
 
 import twofold
 from twofold.cli.ask import ask
+from twofold.cli.db import database
 from twofold.cli.describe import describe
 from twofold.cli.events import events, tail
 from twofold.cli.models import models
@@ -48,6 +49,7 @@ def program() -> cyclopts.App:
     app.command(models, sort_key=6)
     app.command(describe, sort_key=7)
     app.command(new, sort_key=8)
+    app.command(database())
     return app
 
 
