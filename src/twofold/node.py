@@ -30,6 +30,7 @@ from twofold.storage import Role as Role
 from twofold.storage import storage_at
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
 from twofold.write.decide import Decider
+from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Node:
             problem = f"roles are some of {', '.join(SIDES)}, and http where they are served; found {sorted(roles)}"
             raise InvalidAddress(address=storage.shown, problem=problem)
         self._open_history: Opener[History | None] = partial(storage.history, self.roles)
+        self._open_snapshots = storage.snapshots
         self._open_views: Opener[ViewStore] = partial(view_storage.views, self.roles)
         self._is_open = False
         self._provided = {type(each): each for each in provide}
@@ -331,8 +333,15 @@ class Node:
         self._history = await _opened(self._open_history())
         self._is_open = True
         if "write" in self.roles:
-            cache = Cache(*self._cache_limits)
-            decider = Decider(self.app.commands, self._provided, self.history, self.app.codec, clock.new_id, cache)
+            decider = Decider(
+                self.app.commands,
+                self._provided,
+                self.history,
+                self.app.codec,
+                clock.new_id,
+                Cache(*self._cache_limits),
+                Snapshots(await self._open_snapshots()),
+            )
             await decider.start()
             self._decider = decider
         if self.roles & {"read", "project"}:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from twofold.engines.memory import MemoryHistory, MemoryViews
-from twofold.engines.sqlite import SqliteHistory, SqliteViews
+from twofold.engines.sqlite import SqliteHistory, SqliteSnapshots, SqliteViews
 from twofold.errors import InvalidAddress, MissingExtra
 from twofold.history.store import History
 from twofold.read.store import ViewStore
+from twofold.write.store import SnapshotStore
 
 if TYPE_CHECKING:
     from twofold.engines.postgres.storage import PostgresStorage
@@ -37,6 +38,10 @@ class Storage(Protocol):
         """
         ...
 
+    async def snapshots(self) -> SnapshotStore | None:
+        """Open where a writing node keeps snapshots of long boundaries; None where only its memory keeps them."""
+        ...
+
     async def views(self, roles: Collection[Role]) -> ViewStore:
         """Open the read models as a node with these roles needs them.
 
@@ -59,6 +64,9 @@ class MemoryStorage:
         """Return a new history."""
         return MemoryHistory()
 
+    async def snapshots(self) -> None:
+        """Return nothing: there is no time without the node."""
+
     async def views(self, roles: Collection[Role]) -> ViewStore:
         """Return a new view store."""
         return MemoryViews()
@@ -69,7 +77,7 @@ class MemoryStorage:
 
 
 class SqliteStorage:
-    """`sqlite:///FOLDER`: two files in a folder. They know no rights, so every node may read the history."""
+    """`sqlite:///FOLDER`: two or three files in a folder. They know no rights, so every node may read the history."""
 
     def __init__(self, url: str) -> None:
         self.shown = url
@@ -78,6 +86,10 @@ class SqliteStorage:
     async def history(self, roles: Collection[Role]) -> History:
         """Open `history.db`."""
         return SqliteHistory(self._folder)
+
+    async def snapshots(self) -> SnapshotStore:
+        """Return what reads and makes `snapshots.db` when there is need."""
+        return SqliteSnapshots(self._folder)
 
     async def views(self, roles: Collection[Role]) -> ViewStore:
         """Open `views.db`."""

@@ -29,7 +29,7 @@ from twofold.engines.memory import MemoryHistory
 from twofold.errors import CommandIdReused, Contended, OutcomeUnknown, StoreFailed
 from twofold.history.store import History
 from twofold.node import Node
-from twofold.write import load
+from twofold.write import cache, snapshots
 
 ACCOUNTS = ["a", "b", "c"]
 IDS = [UUID(int=number) for number in range(1, 4)]
@@ -95,7 +95,7 @@ async def send(node: Node, sent: Sent) -> Receipt:
 
 async def tell(story: Story, histories: Sequence[History]) -> None:
     """Live through a story with snapshots of its models taken early or late."""
-    with mock.patch.object(load, "_COSTLY", story.costly):
+    with mock.patch.object(cache, "_LONG", story.costly), mock.patch.object(snapshots, "_EVERY", story.costly):
         await _tell(story, histories)
 
 

@@ -63,8 +63,9 @@ def _condition_on_all(group: GroupCommit) -> list[Decision]:
     ]
 
 
-def _share_the_model(loader: Loader, entry: Entry) -> None:
-    loader.snapshots.put(entry.boundary, (entry.position, entry.model), 0)
+def _keep_what_did_not_happen(group: GroupCommit, pending: Pending, first: int) -> None:
+    for entry, place, state in pending.states:
+        group._snapshots.keep(entry.boundary, state, first + place, pending.proposed[place].id)
 
 
 def _nothing(*_: Any, **__: Any) -> None:
@@ -85,7 +86,7 @@ PLANTS: dict[str, tuple[Any, str, Any]] = {
     "a metadata model does not wait for positions": (Loader, "_is_pending", _no),
     "another process's event is folded behind one's own": (GroupCommit, "_take_in", _fold_behind_own),
     "another process's event is not noted": (GroupCommit, "_take_in", _forget_unseen),
-    "a snapshot is not a copy": (Loader, "_keep_snapshot", _share_the_model),
+    "a snapshot rests on what did not happen": (GroupCommit, "_keep", _keep_what_did_not_happen),
     "what rested on a change is kept": (GroupCommit, "_sift", _nothing),
     "an undone decision stays in the models": (GroupCommit, "_undo", _undo_nothing),
     "an undone decision is not noted": (GroupCommit, "_undo", _undo_silently),

@@ -6,12 +6,8 @@ of, and values are turned into what every database can hold: None, bool, int, fl
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import inspect
 import math
 import re
-import textwrap
 import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +21,7 @@ import msgspec
 
 from twofold import wire
 from twofold.errors import DeclarationError, InvalidFilter
+from twofold.fingerprint import code_of, digest, schema_of
 from twofold.model import ReadModel, check_read_model, fold_of
 from twofold.place import where_is
 
@@ -191,38 +188,15 @@ def fingerprint(model: type[ReadModel]) -> str:
     Comments, docstrings and layout do not count. Code that its methods call in other places is not seen: change
     `version=` on the class when that code changes.
     """
-    parts = [
-        str(model.model_version),
-        ",".join(model.model_key),
-        ",".join(sorted(event.message_name for event in fold_of(model).events)),
-        msgspec.json.encode(msgspec.json.schema(model), order="deterministic").decode(),
-        *_code_of(model),
-    ]
-    return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()[:12]
-
-
-def _code_of(model: type) -> Iterable[str]:
-    for base in model.__mro__:
-        if base is ReadModel:
-            return
-        for name, member in sorted(vars(base).items()):
-            function = member.__func__ if isinstance(member, staticmethod | classmethod) else member
-            function = function.fget if isinstance(function, property) else function
-            if isinstance(function, types.FunctionType) and function.__module__ == base.__module__:
-                yield f"{name}:{_normal_form(function)}"
-
-
-def _normal_form(function: types.FunctionType) -> str:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        code = function.__code__
-        return f"{code.co_code.hex()}{code.co_names}{[c for c in code.co_consts if not isinstance(c, types.CodeType)]}"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            documented = ast.get_docstring(node) is not None
-            node.body = node.body[1:] if documented and len(node.body) > 1 else node.body
-    return ast.unparse(tree)
+    return digest(
+        (
+            str(model.model_version),
+            ",".join(model.model_key),
+            ",".join(sorted(event.message_name for event in fold_of(model).events)),
+            schema_of(model),
+            *code_of(model, but=(ReadModel,)),
+        )
+    )
 
 
 def _column(model: type[ReadModel], field: msgspec.structs.FieldInfo) -> Column:

@@ -24,6 +24,7 @@ from twofold.write.size import size_of
 CACHE_MODELS = 10_000
 CACHE_BYTES = 64 * 2**20
 _OVERHEAD = 1_000
+_LONG = 200
 _GROWING = frozenset((list, dict, set))
 
 
@@ -39,10 +40,12 @@ class Entry:
         behind: True where events must be read before it may be used. Models that take metadata are, as soon as
             an event that is not durable yet belongs to them: that event has no position and no time.
         revision: counts the events folded.
+        due: at this revision the boundary counts as long, and a snapshot of the model is to be taken.
     """
 
     __slots__ = (
-        "behind", "boundary", "criterion", "model", "place", "position", "revision", "takes_metadata", "unmeasured",
+        "behind", "boundary", "criterion", "due", "model", "place", "position", "revision", "takes_metadata",
+        "unmeasured",
     )  # fmt: skip
 
     def __init__(self, boundary: Boundary) -> None:
@@ -54,6 +57,7 @@ class Entry:
         self.behind = True
         self.revision = 0
         self.unmeasured = 0
+        self.due = _LONG
         self.takes_metadata = fold_of(boundary.model).takes_metadata
 
     def fold(self, event: Event, metadata: Metadata | None = None) -> None:

@@ -34,6 +34,7 @@ from twofold.write.expectation import Expectations
 from twofold.write.group import GroupCommit, Pending
 from twofold.write.handler import Boundary, CommandHandler, selection_of
 from twofold.write.load import Loader
+from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
 
 _ATTEMPTS = 100
@@ -51,6 +52,7 @@ class Decider:
         codec: the application's events.
         new_id: gives 16 bytes that nobody else has.
         cache: what folded write models are kept in.
+        snapshots: what states of long boundaries are kept by.
 
     Raises:
         DeclarationError: a handler asks for a dependency that was not provided.
@@ -64,6 +66,7 @@ class Decider:
         codec: Codec,
         new_id: Callable[[], bytes],
         cache: Cache,
+        snapshots: Snapshots,
     ) -> None:
         self._handlers = {
             command: (handler, handler.bind(provided), handler.signature.is_async)
@@ -73,8 +76,9 @@ class Decider:
         self._codec = codec
         self._new_id = new_id
         self._cache = cache
-        self._group = GroupCommit(history, codec, self._cache)
-        self._loader = Loader(history, codec, self._cache, self._group)
+        self._snapshots = snapshots
+        self._group = GroupCommit(history, codec, cache, snapshots)
+        self._loader = Loader(history, codec, cache, self._group, snapshots)
         self._expectations = Expectations(history, self._group)
         self._running: dict[tuple[str, str, UUID], asyncio.Event] = {}
 
@@ -85,10 +89,11 @@ class Decider:
     async def stop(self) -> None:
         """Make durable what waits, and end."""
         await self._group.stop()
+        await self._snapshots.close()
 
     def statistics(self) -> WriteStatistics:
         """Return what is kept in memory now, and how well it has served."""
-        snapshots = self._loader.snapshots
+        snapshots = self._snapshots.in_memory
         return WriteStatistics(
             waiting=sum(1 for _ in self._group.pending()),
             models=len(self._cache),

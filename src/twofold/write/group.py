@@ -21,7 +21,8 @@ from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Conflict, Decision, History, Outcome, Rejection
 from twofold.message import Event
-from twofold.write.cache import Cache
+from twofold.write.cache import Cache, Entry
+from twofold.write.snapshots import Snapshots
 
 _BATCH = 1000
 _GAP = 10_000
@@ -39,11 +40,13 @@ class Pending:
         expected: the position since which its sender expects no change of the boundary, if any.
         attempts: how often the command has been decided, this time included.
         sent: when it was sent, as `time.monotonic` counts.
+        states: for snapshots, the states of models behind some of its events: entry, which event, and state.
         outcome: the history's answer; None where it must be decided again.
     """
 
     __slots__ = (
-        "attempts", "events", "expected", "outcome", "proposed", "rejection", "selection", "sent", "submission",
+        "attempts", "events", "expected", "outcome", "proposed", "rejection", "selection", "sent", "states",
+        "submission",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +66,7 @@ class Pending:
         self.expected = expected
         self.attempts = 1
         self.sent = time.monotonic()
+        self.states: list[tuple[Entry, int, bytes]] = []
         self.outcome: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
 
     def answer(self, outcome: Outcome | None) -> None:
@@ -105,13 +109,15 @@ class GroupCommit:
         history: where decisions are appended.
         codec: decodes other processes' events for the cache.
         cache: the folded models; all stand at `position`, plus what is pending.
+        snapshots: where states of models go when what they rest on is durable.
         limit: how many decisions may wait before new ones are refused.
     """
 
-    def __init__(self, history: History, codec: Codec, cache: Cache, limit: int = 10_000) -> None:
+    def __init__(self, history: History, codec: Codec, cache: Cache, snapshots: Snapshots, limit: int = 10_000) -> None:
         self._history = history
         self._codec = codec
         self._cache = cache
+        self._snapshots = snapshots
         self._limit = limit
         self._waiting: list[Pending] = []
         self._flying: list[Pending] = []
@@ -119,6 +125,7 @@ class GroupCommit:
         self._waiting_marks: set[Mark] = set()
         self._flying_marks: set[Mark] = set()
         self._wake = asyncio.Event()
+        self._lags = False
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self.settled = Signal()
@@ -154,8 +161,8 @@ class GroupCommit:
         if len(self._waiting) >= self._limit:
             raise Overloaded(waiting=len(self._waiting), limit=self._limit)
         try:
-            for proposed, event in zip(pending.proposed, pending.events, strict=True):
-                self._fold(proposed, event)
+            for place in range(len(pending.events)):
+                self._fold(pending, place)
         except Exception:
             self._forget(pending.proposed)
             raise
@@ -163,6 +170,13 @@ class GroupCommit:
         for proposed in pending.proposed:
             self._waiting_marks.update(marks_of(proposed.type, proposed.tags))
         self._wake.set()
+
+    async def move_up(self) -> None:
+        """Take in what other processes have appended; return when `position` is what the head was, or it cannot be."""
+        self._lags = True
+        self._wake.set()
+        while self._lags and not self._closed:
+            await self.settled.wait()
 
     def pending(self) -> Iterator[Pending]:
         """Yield the decisions that are not durable yet, in their order."""
@@ -184,10 +198,13 @@ class GroupCommit:
         """Tell whether an event that is not durable yet is selected."""
         return any(selection.takes(event.type, event.tags) for each in self.pending() for event in each.proposed)
 
-    def _fold(self, proposed: Proposed, event: Event) -> None:
+    def _fold(self, pending: Pending, place: int) -> None:
+        proposed, event = pending.proposed[place], pending.events[place]
         for entry in self._cache.touched(proposed.type, proposed.tags):
             if not entry.takes_metadata:
                 self._cache.fold(entry, event)
+                if entry.revision >= entry.due and (state := self._snapshots.state_of(entry)) is not None:
+                    pending.states.append((entry, place, state))
             elif not entry.behind:
                 entry.behind, entry.position = True, self.position
 
@@ -199,16 +216,28 @@ class GroupCommit:
     async def _run(self) -> None:
         try:
             while True:
-                if not self._waiting:
+                if not self._waiting and not self._lags:
                     self._wake.clear()
                     await self._wake.wait()
-                await self._append()
+                if self._lags:
+                    await self._take_up()
+                else:
+                    await self._append()
                 self.settled.notify()
         finally:
             # Whatever ended it, nobody may wait for an answer that does not come.
             self._closed = True
             self._fail(_cut_off())
             self.settled.notify()
+
+    async def _take_up(self) -> None:
+        try:
+            head = await self._history.head()
+            self._settle((), await self._unseen(head), head)
+        except Exception:  # noqa: BLE001 - who asked for it goes on without
+            return
+        finally:
+            self._lags = False
 
     async def _append(self) -> None:
         self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
@@ -227,7 +256,8 @@ class GroupCommit:
             # Nobody cancelled this task: what the engine rests on raised it by itself.
             self._fail(_cut_off())
         else:
-            self._settle(outcomes, await self._unseen(outcomes))
+            head = self._head_before(outcomes)
+            self._settle(outcomes, await self._unseen(head), head)
             await self._answer(list(zip(answered, outcomes, strict=True)))
 
     async def _answer(self, answers: Sequence[tuple[Pending, Outcome]]) -> None:
@@ -261,9 +291,8 @@ class GroupCommit:
     def _position_for(self, pending: Pending) -> Position:
         return self.position if pending.expected is None else min(pending.expected, self.position)
 
-    async def _unseen(self, outcomes: Sequence[Outcome]) -> list[Recorded] | None:
+    async def _unseen(self, head: Position) -> list[Recorded] | None:
         """Return other processes' events since `position`, or None where they are too many, or cannot be read."""
-        head = self._head_before(outcomes)
         if head - self.position > _GAP:
             return None
         found: list[Recorded] = []
@@ -284,21 +313,28 @@ class GroupCommit:
                     return head
         return self.position
 
-    def _settle(self, outcomes: Sequence[Outcome], foreign: list[Recorded] | None) -> None:
+    def _settle(self, outcomes: Sequence[Outcome], foreign: list[Recorded] | None, head: Position) -> None:
         changes = Changes()
         if foreign is None:
             self._cache.clear()
         else:
             self._take_in(foreign, changes)
-        reached = max(self.position, self._head_before(outcomes))
+        reached = max(self.position, head)
         for pending, outcome in zip(self._flying, outcomes, strict=True):
             if isinstance(outcome, Appended):
                 reached = max(reached, outcome.last)
+                self._keep(pending, outcome.first)
             else:
                 self._undo(pending, changes)
         self.position = reached
         self._flying = []
         self._sift(changes, all_of_them=foreign is None)
+
+    def _keep(self, pending: Pending, first: Position) -> None:
+        for entry, place, state in pending.states:
+            # Else something that it rested on did not happen, or something came between.
+            if self._cache.get(entry.boundary) is entry:
+                self._snapshots.keep(entry.boundary, state, first + place, pending.proposed[place].id)
 
     def _take_in(self, foreign: Sequence[Recorded], changes: Changes) -> None:
         if not foreign:

@@ -1,37 +1,31 @@
-"""Loading write models: from the cache where they are, else folded from the history."""
+"""Loading write models: from the cache where they are, else folded from the history, long ones from a snapshot."""
 
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
-from twofold.history.record import Position
+from twofold.history.record import Recorded
 from twofold.history.store import History
-from twofold.model import WriteModel
-from twofold.write.bounded import Bounded
 from twofold.write.cache import Cache, Entry
 from twofold.write.group import GroupCommit
 from twofold.write.handler import Boundary
-from twofold.write.size import size_of
-
-_COSTLY = 200
-_SNAPSHOTS = 1_000
-_SNAPSHOT_BYTES = 64 * 2**20
+from twofold.write.snapshot import Snapshot
+from twofold.write.snapshots import Snapshots
 
 
 class Loader:
     """Brings entries to where the cache stands: at the group commit's position, plus what is pending."""
 
-    def __init__(self, history: History, codec: Codec, cache: Cache, group: GroupCommit) -> None:
+    def __init__(self, history: History, codec: Codec, cache: Cache, group: GroupCommit, snapshots: Snapshots) -> None:
         self._history = history
         self._codec = codec
         self._cache = cache
         self._group = group
+        self._snapshots = snapshots
         self._loading: dict[Boundary, asyncio.Event] = {}
-        self.snapshots: Bounded[Boundary, tuple[Position, WriteModel]] = Bounded(_SNAPSHOTS, _SNAPSHOT_BYTES)
 
     async def load(self, boundaries: Sequence[Boundary]) -> list[Entry]:
         """Return an entry for each boundary; they are right until the caller next awaits something.
@@ -65,60 +59,85 @@ class Loader:
         if under_way is not None:
             await under_way.wait()
             return
-        entry = self._cache.get(boundary) or self._restored(boundary)
-        if not entry.behind:
+        entry = self._cache.get(boundary)
+        if entry is not None and not entry.behind:
             # Loaded meanwhile, or named twice by one command: it must not be folded again.
             return
         done = self._loading[boundary] = asyncio.Event()
         try:
-            await self._catch_up(entry)
+            await self._catch_up(entry or await self._begun(boundary))
         except BaseException:
             # It may be folded half-way.
-            self._cache.drop(entry)
+            if entry is not None:
+                self._cache.drop(entry)
             raise
         finally:
             del self._loading[boundary]
             done.set()
 
     async def _catch_up(self, entry: Entry) -> None:
-        selection = Selection((entry.criterion,))
-        revision = entry.revision
         while True:
             if entry.takes_metadata and self._is_pending(entry):
                 await self._group.settled.wait()
             elif entry.position < self._group.position:
-                await self._read(entry, selection)
+                async for last in self._fold(entry):
+                    self._take_snapshot(entry, last)
             else:
                 break
-        if entry.revision - revision >= _COSTLY:
-            self._keep_snapshot(entry)
         # Nothing is awaited from here on: the entry stands where the cache stands.
         for event in self._group.pending_events(entry.criterion):
             entry.fold(event)
         entry.behind = False
         self._cache.put(entry)
 
-    def _restored(self, boundary: Boundary) -> Entry:
+    async def _begun(self, boundary: Boundary) -> Entry:
+        """Return the entry of a model that is not in the cache, folded as far as it is if it is short."""
         entry = Entry(boundary)
-        snapshot = self.snapshots.get(boundary)
-        if snapshot is not None:
-            entry.position, entry.model = snapshot[0], copy.deepcopy(snapshot[1])
+        snapshot = self._snapshots.recent(boundary)
+        if snapshot is None:
+            async for _ in self._fold(entry, limit=entry.due):
+                pass
+            if entry.revision >= entry.due:
+                snapshot = await self._snapshots.stored(boundary)
+        return entry if snapshot is None else await self._restored(boundary, snapshot) or entry
+
+    async def _restored(self, boundary: Boundary, snapshot: Snapshot) -> Entry | None:
+        model = self._snapshots.model_of(boundary, snapshot)
+        if model is None or not await self._is_of_this_history(boundary, snapshot):
+            self._snapshots.forget(boundary)
+            return None
+        if snapshot.position > self._group.position:
+            # Another process took it, whose events this one has not seen yet.
+            await self._group.move_up()
+        if snapshot.position > self._group.position:
+            return None
+        entry = Entry(boundary)
+        entry.model, entry.position = model, snapshot.position
         return entry
 
-    def _keep_snapshot(self, entry: Entry) -> None:
-        # A model that others write to as well is dropped at every conflict: it must not be folded from the first event
-        # each time. What is kept rests on durable events alone, so it is never wrong.
-        model = copy.deepcopy(entry.model)
-        self.snapshots.put(entry.boundary, (entry.position, model), size_of(model))
+    async def _is_of_this_history(self, boundary: Boundary, snapshot: Snapshot) -> bool:
+        selection, at = Selection((boundary.criterion,)), snapshot.position
+        batches = self._history.read(selection, after=at - 1, until=at)
+        return [recorded.event_id async for batch in batches for recorded in batch] == [snapshot.event_id]
 
-    async def _read(self, entry: Entry, selection: Selection) -> None:
-        until = self._group.position
-        async for batch in self._history.read(selection, after=entry.position, until=until):
+    async def _fold(self, entry: Entry, limit: int | None = None) -> AsyncIterator[Recorded]:
+        """Fold what is new to an entry; yield the last event of each batch when it is folded."""
+        until, selection, folded = self._group.position, Selection((entry.criterion,)), 0
+        if entry.position >= until:
+            return
+        async for batch in self._history.read(selection, after=entry.position, until=until, limit=limit):
             for recorded in batch:
                 metadata = recorded.metadata if entry.takes_metadata else None
                 entry.fold(self._codec.decode(recorded), metadata)
             entry.position = batch[-1].position
-        entry.position = until
+            folded += len(batch)
+            yield batch[-1]
+        if limit is None or folded < limit:
+            entry.position = until
+
+    def _take_snapshot(self, entry: Entry, last: Recorded) -> None:
+        if (state := self._snapshots.state_of(entry)) is not None:
+            self._snapshots.keep(entry.boundary, state, last.position, last.event_id)
 
     def _is_pending(self, entry: Entry) -> bool:
         return any(True for _ in self._group.pending_events(entry.criterion))
