@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import os
+import secrets
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from datetime import datetime
 from functools import partial
@@ -50,6 +53,7 @@ class ModelStatus(msgspec.Struct, frozen=True):
 
     `lag` counts the events between its checkpoint and the head; `live` is False while it is being built; `parked`
     counts keys whose events could not be applied; `problem` says why its projection does not go on, if it does not.
+    `holder` is the name of the node that projects it, where nodes hold leases (PostgreSQL); None if nobody does.
     """
 
     name: str
@@ -61,6 +65,7 @@ class ModelStatus(msgspec.Struct, frozen=True):
     live: bool
     parked: int
     problem: str | None = None
+    holder: str | None = None
 
 
 class Node:
@@ -70,6 +75,11 @@ class Node:
     tasks of the event loop that it was entered on.
 
     Args and raises: see `App.open`.
+
+    Attributes:
+        app: what it runs.
+        roles: which sides of it.
+        name: `host/process/…`, unlike that of any other node; the leases of its projections are held under it.
     """
 
     def __init__(
@@ -84,6 +94,7 @@ class Node:
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.app = app
+        self.name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
         self.roles = frozenset(roles)
         storage, view_storage = storage_at(url), storage_at(views or url)
         if not self.roles & set(SIDES) or not self.roles <= set(ROLES):
@@ -259,6 +270,7 @@ class Node:
                     live=status.live,
                     parked=status.parked,
                     problem=problems.get(table.name),
+                    holder=status.holder,
                 )
             )
         return found
@@ -286,14 +298,18 @@ class Node:
 
     async def close(self) -> None:
         """Take no more commands, make durable what waits, stop projecting, release the files. May be called twice."""
-        decider, self._decider, self._freshness = self._decider, None, None
+        decider, self._decider = self._decider, None
+        freshness, self._freshness = self._freshness, None
         if decider is not None:
             await decider.stop()
+        if freshness is not None:
+            await freshness.close()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await asyncio.gather(*(projector.release() for projector in self._projectors))
         self._tasks.clear()
         self._projectors.clear()
         self._is_open = False
@@ -346,7 +362,7 @@ class Node:
             self._decider = decider
         if self.roles & {"read", "project"}:
             views = self._views = await _opened(self._open_views())
-            freshness = Freshness(views, polls="project" not in self.roles)
+            freshness = Freshness(views)
             if "project" in self.roles:
                 await self._start_projecting(self.history, views, freshness)
             given = {model: View(views, table) for model, table in self.app.tables.items()}
@@ -358,7 +374,7 @@ class Node:
 
     async def _start_projecting(self, history: History, views: ViewStore, freshness: Freshness) -> None:
         for table in self.app.tables.values():
-            projector = Projector(table, history, views, self.app.codec, freshness)
+            projector = Projector(table, history, views, self.app.codec, freshness, holder=self.name)
             await projector.prepare()
             self._projectors.append(projector)
         for projector in self._projectors:

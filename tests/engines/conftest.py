@@ -37,11 +37,11 @@ def postgres_history(new: Callable[[], str], kind: type[PostgresHistory] = Postg
 
 
 def memory_views() -> ViewEngine:
-    return Engine("memory", lambda place: MemoryViews(), cannot={"reopen", "share", "connect"})
+    return Engine("memory", lambda place: MemoryViews(), cannot={"reopen", "share", "connect", "lease"})
 
 
 def sqlite_views(folder: Callable[[], Path]) -> ViewEngine:
-    return Engine("sqlite", SqliteViews, place=folder, write_raw=_write_to_sqlite)
+    return Engine("sqlite", SqliteViews, place=folder, cannot={"lease"}, write_raw=_write_to_sqlite)
 
 
 def _write_to_sqlite(store: ViewStore, statement: str) -> None:

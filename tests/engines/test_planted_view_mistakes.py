@@ -13,6 +13,7 @@ from hypothesis import Phase, settings
 from tests.engines import view_mistakes as wrong
 from twofold.engines.memory import MemoryViews
 from twofold.testing.contracts import Engine, ViewEngine, ViewStoreContract
+from twofold.testing.contracts.engine import Ability
 from twofold.testing.contracts.views_reading import FINDINGS, ORDERS, WRITES
 
 Suite = ViewStoreContract
@@ -91,6 +92,17 @@ MISTAKES: list[tuple[type[MemoryViews], Callable[..., Any], Given]] = [
     (wrong.WholeSeconds, KINDS, {}),
     (wrong.EmptyTextIsNothing, KINDS, {}),
     (wrong.BytesAsText, KINDS, {}),
+    (wrong.AnyEpoch, Suite.test_under_an_earlier_epoch_nothing_is_stored, {}),
+    (wrong.SameEpoch, Suite.test_a_lease_that_ran_out_is_taken_over_under_a_higher_epoch, {}),
+    (wrong.SameEpoch, Suite.test_under_an_earlier_epoch_nothing_is_stored, {}),
+    (wrong.NewEpochs, Suite.test_a_lease_is_renewed_under_its_epoch, {}),
+    (wrong.OpenToAll, Suite.test_another_holder_is_kept_out_and_told_who_has_it_and_for_how_long, {}),
+    (wrong.ReleasesAny, Suite.test_another_holder_is_kept_out_and_told_who_has_it_and_for_how_long, {}),
+    (wrong.NeverFree, Suite.test_what_was_released_is_another_holders_at_once, {}),
+    (wrong.NeverFree, Suite.test_the_status_tells_who_projects_and_how_far_the_history_is, {}),
+    (wrong.NeverEnds, Suite.test_a_lease_that_ran_out_is_taken_over_under_a_higher_epoch, {}),
+    (wrong.LookThenTake, Suite.test_of_many_that_claim_at_once_one_gets_the_lease, {}),
+    (wrong.NoHints, Suite.test_who_follows_the_hints_sees_every_batch, {}),
 ]
 
 
@@ -104,14 +116,19 @@ def run(test: Callable[..., Any], engine: ViewEngine, given: Given) -> None:
         async with engine.opened(engine.place()) as store:
             await test(suite, store, **given)
 
-    if not inspect.iscoroutinefunction(test):
+    if "engine" in inspect.signature(test).parameters and inspect.iscoroutinefunction(test):
+        asyncio.run(test(suite, engine, **given))
+    elif not inspect.iscoroutinefunction(test):
         test(suite, engine, **given)
     else:
         asyncio.run(with_store())
 
 
 def memory(kind: type[MemoryViews]) -> ViewEngine:
-    return Engine(kind.__name__, lambda place: kind(), cannot={"reopen", "share", "connect"})
+    cannot: set[Ability] = {"reopen", "share", "connect"}
+    if not issubclass(kind, wrong.Leasing):
+        cannot.add("lease")
+    return Engine(kind.__name__, lambda place: kind(), cannot=cannot)
 
 
 def named(case: Any) -> str:
@@ -120,8 +137,8 @@ def named(case: Any) -> str:
 
 @pytest.mark.parametrize(("kind", "test", "given"), MISTAKES, ids=named)
 def test_a_wrong_view_store_is_found(kind: type[MemoryViews], test: Callable[..., Any], given: Given) -> None:
-    run(test, memory(MemoryViews), given)
-    with pytest.raises((AssertionError, ExceptionGroup, pytest.fail.Exception)):
+    run(test, memory(wrong.Leasing if issubclass(kind, wrong.Leasing) else MemoryViews), given)
+    with pytest.raises((AssertionError, ExceptionGroup, TimeoutError, pytest.fail.Exception)):
         run(test, memory(kind), given)
 
 
@@ -129,12 +146,14 @@ def test_a_connection_that_writes_is_found() -> None:
     def write(store: Any, statement: str) -> None:
         store._tables.clear()
 
-    engine: ViewEngine = Engine("memory", lambda place: MemoryViews(), cannot={"reopen", "share"}, write_raw=write)
+    engine: ViewEngine = Engine(
+        "memory", lambda place: MemoryViews(), cannot={"reopen", "share", "lease"}, write_raw=write
+    )
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         asyncio.run(ViewStoreContract().test_the_connection_that_queries_are_read_with_cannot_write(engine))
 
 
 def test_an_engine_that_declares_no_inability_but_gives_no_connection_is_found() -> None:
-    engine: ViewEngine = Engine("memory", lambda place: MemoryViews(), cannot={"reopen", "share"})
+    engine: ViewEngine = Engine("memory", lambda place: MemoryViews(), cannot={"reopen", "share", "lease"})
     with pytest.raises(AssertionError):
         asyncio.run(ViewStoreContract().test_what_it_cannot_do_is_declared_and_nothing_else(engine))

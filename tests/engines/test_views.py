@@ -23,5 +23,5 @@ class TestViews(ViewStoreContract): ...
 
 
 def test_what_the_engines_cannot_do() -> None:
-    assert memory_views().cannot == {"reopen", "share", "connect"}
-    assert sqlite_views(Path).cannot == set()
+    assert memory_views().cannot == {"reopen", "share", "connect", "lease"}
+    assert sqlite_views(Path).cannot == {"lease"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ import msgspec
 
 from twofold.engines.memory import MemoryViews
 from twofold.history.record import Position
-from twofold.read.store import Advance, Page, TableStatus
+from twofold.read.store import Advance, Lease, Page, TableStatus
 from twofold.read.table import Key, Row, Table
 
 replace = msgspec.structs.replace
@@ -336,3 +337,101 @@ class BytesAsText(MemoryViews):
             for row in advance.rows
         ]
         return await super().apply(table, replace(advance, rows=rows))
+
+
+class Held(msgspec.Struct):
+    epoch: int = 0
+    holder: str | None = None
+    until: float = 0.0
+    head: Position = 0
+
+
+class Leasing(MemoryViews):
+    """No mistake: keeps leases, as an engine for many nodes must."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: dict[str, Held] = {}
+
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        held, now = self._of(table), time.monotonic()
+        if held.holder not in (None, holder) and held.until > now:
+            return Lease(held.epoch, str(held.holder), mine=False, seconds=held.until - now)
+        held.epoch += held.holder != holder
+        held.holder, held.until = holder, now + seconds
+        return Lease(held.epoch, holder, mine=True, seconds=seconds)
+
+    async def release(self, table: Table[Any], holder: str) -> None:
+        if self._of(table).holder == holder:
+            self._of(table).holder = None
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        stored = advance.epoch == self._of(table).epoch and await super().apply(table, advance)
+        if stored:
+            self._of(table).head = advance.head
+        return stored
+
+    async def status(self, table: Table[Any]) -> TableStatus:
+        held = self._of(table)
+        holder = held.holder if held.until > time.monotonic() else None
+        return replace(await super().status(table), holder=holder, head=held.head)
+
+    def _of(self, table: Table[Any]) -> Held:
+        return self._held.setdefault(table.versioned_name, Held())
+
+
+class AnyEpoch(Leasing):
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        return await super().apply(table, replace(advance, epoch=self._of(table).epoch))
+
+
+class SameEpoch(Leasing):
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        lease = await super().claim(table, holder, seconds)
+        self._of(table).epoch = 0
+        return replace(lease, epoch=0)
+
+
+class NewEpochs(Leasing):
+    """Counts renewals as takeovers."""
+
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        if self._of(table).holder == holder:
+            self._of(table).epoch += 1
+        return await super().claim(table, holder, seconds)
+
+
+class OpenToAll(Leasing):
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        self._of(table).until = 0
+        return await super().claim(table, holder, seconds)
+
+
+class ReleasesAny(Leasing):
+    async def release(self, table: Table[Any], holder: str) -> None:
+        self._of(table).holder = None
+
+
+class NeverFree(Leasing):
+    async def release(self, table: Table[Any], holder: str) -> None:
+        pass
+
+
+class NeverEnds(Leasing):
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        return await super().claim(table, holder, seconds or 60)
+
+
+class LookThenTake(Leasing):
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        is_free = self._of(table).holder is None
+        await asyncio.sleep(0)
+        if is_free:
+            self._of(table).holder = None
+        return await super().claim(table, holder, seconds)
+
+
+class NoHints(MemoryViews):
+    async def changed(self, seen: int) -> int:
+        await asyncio.wait_for(asyncio.Event().wait(), 0.05)
+        return seen

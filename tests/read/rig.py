@@ -51,7 +51,7 @@ def codec_of(*models: type[ReadModel]) -> Codec:
 
 def projector_of(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:
     """Return a projector that has not been prepared yet."""
-    return Projector(table_of(model), history, store, codec_of(model), Freshness(store, polls=False))
+    return Projector(table_of(model), history, store, codec_of(model), Freshness(store))
 
 
 async def project(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:

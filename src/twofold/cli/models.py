@@ -11,13 +11,15 @@ from twofold.cli.target import load
 from twofold.node import ModelStatus
 
 _COLUMNS = ("read model", "rows", "checkpoint", "lag", "live", "parked", "problem")
+_HELD = "projected by"
 _NUMBERS = ("rows", "checkpoint", "lag", "parked")
 
 
 def models(target: Target, /, *, url: Url = DEFAULT_URL, json: Json = False) -> None:
     """Show how each read model stands.
 
-    Its rows, its checkpoint, its lag behind the history, whether it is live, and its parked keys.
+    Its rows, its checkpoint, its lag behind the history, whether it is live, its parked keys, and which node
+    projects it, where nodes hold leases on that.
     """
     app = load(target)
     stored = require_history(url)
@@ -56,7 +58,8 @@ async def _statuses(app: App, url: str, *, projected: bool) -> list[ModelStatus]
 def _show(found: list[ModelStatus]) -> None:
     from twofold.cli.terminal import console, new_table
 
-    table = new_table("", *_COLUMNS, right=_NUMBERS)
+    is_held = any(status.holder for status in found)
+    table = new_table("", *_COLUMNS, *[_HELD] * is_held, right=_NUMBERS)
     for status in found:
         table.add_row(
             status.name,
@@ -66,6 +69,7 @@ def _show(found: list[ModelStatus]) -> None:
             "yes" if status.live else "not built",
             f"{status.parked:,}" if status.parked else "-",
             visible(status.problem or ""),
+            *[visible(status.holder or "nobody")] * is_held,
         )
     out = console()
     out.print(table)

@@ -7,13 +7,19 @@ import contextlib
 
 
 class Signal:
-    """Waiters are woken all at once; whoever comes after that waits for the next call."""
+    """Waiters are woken all at once; whoever comes after that waits for the next call.
+
+    Attributes:
+        calls: how often there was one.
+    """
 
     def __init__(self) -> None:
+        self.calls = 0
         self._waiters: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
         """Wake everyone who waits now."""
+        self.calls += 1
         waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             if not waiter.done():
@@ -29,3 +35,9 @@ class Signal:
                     await waiter
         finally:
             self._waiters.discard(waiter)
+
+    async def since(self, seen: int, timeout: float | None = None) -> int:
+        """Return how often there was a call, as soon as that is not `seen`, or after `timeout` seconds."""
+        if self.calls == seen:
+            await self.wait(timeout)
+        return self.calls

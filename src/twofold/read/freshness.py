@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from twofold.errors import NotFresh
+from twofold.errors import NodeClosed, NotFresh, StoreError
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.store import ViewStore
 from twofold.read.table import Table
-
-_POLL = 0.005
 
 
 class Freshness:
     """Knows how far each read model has come, and wakes who waits for it.
 
     Args:
-        store: where the read models are.
-        polls: True where another process projects them; then the store is asked every 5 ms while someone waits.
+        store: where the read models are. What other nodes project is looked up there while someone waits for it.
     """
 
-    def __init__(self, store: ViewStore, *, polls: bool) -> None:
+    def __init__(self, store: ViewStore) -> None:
         self._store = store
-        self._polls = polls
         self._reached: dict[str, Position] = {}
         self._moved = Signal()
-        self._awaited: Counter[str] = Counter()
+        self._awaited: Counter[Table[Any]] = Counter()
         self._asked = Signal()
+        self._here: set[Table[Any]] = set()
+        self._watch: asyncio.Task[StoreError | None] | None = None
+        self._closed = False
+
+    def projects(self, table: Table[Any], *, here: bool) -> None:
+        """Note whether this process projects a read model, and so tells how far it has come."""
+        (self._here.add if here else self._here.discard)(table)
+        self._moved.notify()
 
     def moved(self, table: Table[Any], position: Position) -> None:
         """Note that queries of a live read model now see everything up to a position."""
@@ -60,30 +64,59 @@ class Freshness:
         """
         if self.has(tables, position):
             return
-        names = [table.versioned_name for table in tables]
-        self._awaited.update(names)
+        self._awaited.update(tables)
         self._asked.notify()
         try:
+            # What is there already is found however short the time is.
+            await self._look(tables)
             async with asyncio.timeout(timeout):
                 while not self.has(tables, position):
-                    if not self._polls:
-                        await self._moved.wait()
-                    elif not await self._look(tables, position):
-                        await self._moved.wait(_POLL)
+                    watch = None if self._here.issuperset(tables) else self._watching()
+                    await self._moved.wait()
+                    if watch is not None and watch.done() and not watch.cancelled() and (error := watch.result()):
+                        raise error
         except TimeoutError as error:
             late = next((table for table in tables if not self.has([table], position)), tables[0])
             raise self._not_fresh(late, position, timeout) from error
         finally:
-            self._awaited.subtract(names)
+            self._awaited.subtract(tables)
 
     async def linger(self, table: Table[Any], seconds: float) -> None:
         """Return after so many seconds, or as soon as somebody waits for the read model."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while self._awaited[table.versioned_name] <= 0:
+        while self._awaited[table] <= 0:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return
             await self._asked.wait(left)
+
+    async def close(self) -> None:
+        """Look no more. Whoever waits yet is told that the node is closed."""
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+
+    def _watching(self) -> asyncio.Task[StoreError | None]:
+        if self._closed:
+            raise NodeClosed()
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._look_on(), name="twofold-watch-read-models")
+        return self._watch
+
+    async def _look_on(self) -> StoreError | None:
+        """Look how far the awaited read models are that other nodes project, for as long as there are any."""
+        seen = 0
+        try:
+            while not self._here.issuperset(awaited := [table for table, count in self._awaited.items() if count > 0]):
+                await self._look(awaited)
+                self._moved.notify()
+                seen = await self._store.changed(seen)
+        except StoreError as error:
+            return error
+        finally:
+            self._moved.notify()
+        return None
 
     def _not_fresh(self, table: Table[Any], position: Position, timeout: float) -> NotFresh:
         reached = self.reached(table)
@@ -93,9 +126,9 @@ class Freshness:
             return NotFresh(building + "ask again, or see `twofold models` for its lag", **facts)
         return NotFresh(**facts)
 
-    async def _look(self, tables: Sequence[Table[Any]], position: Position) -> bool:
+    async def _look(self, tables: Iterable[Table[Any]]) -> None:
         for table in tables:
-            checkpoint = await self._store.checkpoint(table)
-            if checkpoint is not None:
-                self._reached[table.versioned_name] = checkpoint
-        return self.has(tables, position)
+            if table not in self._here:
+                checkpoint = await self._store.checkpoint(table)
+                if checkpoint is not None:
+                    self._reached[table.versioned_name] = checkpoint

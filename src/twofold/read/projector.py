@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,43 +15,32 @@ from twofold.history.boundary import Criterion, Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Recorded
 from twofold.history.store import History
-from twofold.message import Event, Metadata
-from twofold.model import ReadModel, fold_of, row_keys, wants_metadata
+from twofold.read.folding import Folding
 from twofold.read.freshness import Freshness
-from twofold.read.store import Advance, Parked, ViewStore
+from twofold.read.store import Advance, Lease, ViewStore
 from twofold.read.table import Key, Row, Table
 
+LEASE = 5.0
 _LINGER = 0.005
 _LINGER_BUSY = 0.02
 _BUSY = 16
-_SLICE = 500
-_KEYS_KEPT = 50_000
-_ROWS_KEPT = 5_000
 _PAUSES = (0.05, 0.2, 1.0, 5.0)
-_NO_KEY = "null"
 _log = logging.getLogger("twofold.read")
 
 
-class Happening(msgspec.Struct, frozen=True, gc=False):
-    """An event as a row meets it."""
+class Storing(msgspec.Struct, frozen=True):
+    """A batch on its way to the store."""
 
-    recorded: Recorded
-    event: Event
-    metadata: Metadata | None
-
-
-class Touched:
-    """The events of a batch for one row, and the key's values as the application knows them."""
-
-    __slots__ = ("happenings", "values")
-
-    def __init__(self, values: tuple[Any, ...]) -> None:
-        self.values = values
-        self.happenings: list[Happening] = []
+    task: asyncio.Task[bool]
+    advance: Advance
+    rows: Mapping[Key, Row]
+    events: int
 
 
 class Projector:
-    """Keeps one read model up to date.
+    """Keeps one read model up to date, or stands by while another node does.
+
+    Each batch is folded while the one before is being stored.
 
     Args:
         table: the read model's table.
@@ -59,31 +48,41 @@ class Projector:
         store: where the rows are kept.
         codec: the application's events.
         freshness: is told how far the read model has come.
+        holder: this node's name, unlike that of any other; leases are held under it.
+        lease: for how many seconds a lease is taken; so long after its node died, another takes over.
     """
 
     def __init__(
-        self, table: Table[Any], history: History, store: ViewStore, codec: Codec, freshness: Freshness
+        self,
+        table: Table[Any],
+        history: History,
+        store: ViewStore,
+        codec: Codec,
+        freshness: Freshness,
+        *,
+        holder: str = "this process",
+        lease: float = LEASE,
     ) -> None:
         self.table = table
         self.problem: str | None = None
         self._history = history
         self._store = store
-        self._codec = codec
         self._freshness = freshness
-        model: type[ReadModel] = table.model
-        self._fold = fold_of(model)
-        self._keys_of = row_keys(table.model)
-        self._wants_metadata = wants_metadata(table.model)
+        self._holder = holder
+        self._seconds = lease
+        self._folding = Folding(table, store, codec)
         self._selection = Selection((Criterion(types=table.event_names),))
+        self._lease: Lease | None = None
+        self._renewal = 0.0
+        self._seen = 0
         self._checkpoint: Position = 0
         self._live = False
-        self._parked: dict[str, Position] = {}
-        self._keys: dict[tuple[Any, ...], Key] = {}
+        self._storing: Storing | None = None
         self._last = 0
-        self._kept: OrderedDict[Key, Any] = OrderedDict()
+        self._last_time = 0.0
 
     async def prepare(self) -> None:
-        """Make the table if there is none, and take up where it stands.
+        """Make the table if there is none, and see where it stands.
 
         Raises:
             HistoryMismatch: the table was made from another history, or from a longer one.
@@ -93,6 +92,7 @@ class Projector:
 
     async def catch_up(self) -> None:
         """Bring the read model to the head as it is now, once. Raises what stops it."""
+        await self._lead()
         await self._project(await self._history.head())
 
     async def run(self) -> None:
@@ -112,8 +112,41 @@ class Projector:
                 )  # fmt: skip
                 await asyncio.sleep(pause)
 
+    async def release(self) -> None:
+        """Let another node take over at once. Not while it runs."""
+        self._lease = None
+        with contextlib.suppress(StoreError):
+            await self._store.release(self.table, self._holder)
+
+    async def _lead(self) -> None:
+        """Return as the one that projects: with a lease that lasts a while yet, and from where the table stands."""
+        while True:
+            now = asyncio.get_running_loop().time()
+            if self._lease is not None and now < self._renewal:
+                return
+            lease = await self._store.claim(self.table, self._holder, self._seconds)
+            if not lease.mine:
+                await self._stand_by(lease)
+                continue
+            is_news = self._lease is None or self._lease.epoch != lease.epoch
+            self._lease, self._renewal = lease, now + lease.seconds / 3
+            if is_news:
+                await self._take_up()
+                self._freshness.projects(self.table, here=True)
+
+    async def _stand_by(self, lease: Lease) -> None:
+        """Wait until the lease may have become free, by its end or by a release."""
+        self._lease, self.problem = None, None
+        self._freshness.projects(self.table, here=False)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(max(lease.seconds, 0.01), self._seconds / 5)):
+                # Most hints are of batches only; a claim for each of them would be one too many.
+                await asyncio.sleep(self._seconds / 20)
+                seen = self._seen
+                while self._seen == seen:
+                    self._seen = await self._store.changed(seen)
+
     async def _take_up(self) -> None:
-        self._kept.clear()
         self._checkpoint = await self._store.prepare(self.table, self._history.id)
         head = await self._history.head()
         if self._checkpoint > head:
@@ -121,160 +154,84 @@ class Projector:
                 model=self.table.name,
                 problem=f"it was projected up to position {self._checkpoint}, the history ends at {head}",
             )
-        self._parked = dict(await self._store.parked_keys(self.table))
+        await self._folding.take_up()
         self._live = await self._store.checkpoint(self.table) is not None
         if self._live:
             self._freshness.moved(self.table, self._checkpoint)
 
     async def _follow(self) -> None:
         """Bring the read model to the head as it is now, or wait until there is more."""
+        await self._lead()
         head = await self._history.head()
-        if head <= self._checkpoint and self._live:
-            self.problem = None
-            await self._history.changed(self._checkpoint)
-            # Under load this makes one batch of many commits; whoever waits for the read model ends it at once.
-            await self._freshness.linger(self.table, _LINGER_BUSY if self._last >= _BUSY else _LINGER)
+        if head > self._checkpoint or not self._live:
+            await self._project(head)
             return
-        await self._project(head)
+        self.problem = None
+        time = asyncio.get_running_loop().time
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(None if self._renewal == float("inf") else self._renewal):
+                await self._history.changed(self._checkpoint)
+        # Under load this makes one batch of many commits; whoever waits for the read model ends it at once.
+        linger = _LINGER_BUSY if self._last >= _BUSY else _LINGER
+        await self._freshness.linger(self.table, self._last_time + linger - time())
 
     async def _project(self, head: Position) -> None:
         batch: Sequence[Recorded] = ()
-        async for following in self._history.read(self._selection, after=self._checkpoint, until=head):
-            if batch and not await self._advance(batch, batch[-1].position):
-                return
-            batch = following
-        # A caught-up read model stands at the head, whether or not the last events are any of its own.
-        await self._advance(batch, head, live=True)
-
-    async def _advance(self, batch: Sequence[Recorded], reached: Position, *, live: bool = False) -> bool:
         try:
-            rows, parked = await self._folded(batch)
-            becomes_live = live and not self._live
-            stored = await self._store.apply(
-                self.table, Advance(self._checkpoint, reached, rows, parked, live=becomes_live)
-            )
+            async for following in self._history.read(self._selection, after=self._checkpoint, until=head):
+                if batch and not await self._advance(batch, batch[-1].position, head):
+                    return
+                batch = following
+            # A caught-up read model stands at the head, whether or not the last events are any of its own.
+            await self._advance(batch, head, head, live=not self._live)
+            await self._settle()
         except BaseException:
-            self._kept.clear()
+            await self._abandon()
             raise
+
+    async def _advance(
+        self, batch: Sequence[Recorded], reached: Position, head: Position, *, live: bool = False
+    ) -> bool:
+        """Fold a batch and have it stored after the one before; False if that one was not stored."""
+        folded = await self._folding.fold(batch, {} if self._storing is None else self._storing.rows)
+        if not await self._settle():
+            return False
+        assert self._lease is not None
+        advance = Advance(
+            self._checkpoint, reached, list(folded.rows.values()), folded.parked, live, self._lease.epoch, head
+        )
+        task = asyncio.create_task(self._store.apply(self.table, advance), name=f"twofold-store-{self.table.live_name}")
+        self._storing = Storing(task, advance, folded.rows, len(batch))
+        return True
+
+    async def _settle(self) -> bool:
+        """Wait for the batch on its way; False if it was not stored, because another node projects by now."""
+        storing = self._storing
+        if storing is None:
+            return True
+        stored = await storing.task
+        self._storing = None
         if not stored:
-            # Another process projects the same read model and was first.
-            await self._take_up()
+            self._folding.forget()
+            self._lease = None
             return False
-        self._checkpoint, self._last = reached, len(batch)
-        self._live = self._live or live
-        for each in parked:
-            self._parked.setdefault(each.key, each.position)
+        time = asyncio.get_running_loop().time()
+        self._checkpoint, self._last, self._last_time = storing.advance.reached, storing.events, time
+        self._live = self._live or storing.advance.live
+        assert self._lease is not None
+        self._renewal = time + self._lease.seconds / 3
         if self._live:
-            self._freshness.moved(self.table, reached)
+            self._freshness.moved(self.table, self._checkpoint)
         return True
 
-    async def _folded(self, batch: Sequence[Recorded]) -> tuple[list[Row], list[Parked]]:
-        touched: dict[Key, Touched] = {}
-        parked: list[Parked] = []
-        for start in range(0, len(batch), _SLICE):
-            for recorded in batch[start : start + _SLICE]:
-                self._distribute(recorded, touched, parked)
-            await asyncio.sleep(0)
-        before = await self._store.load(self.table, [key for key in touched if key not in self._kept])
-        rows: list[Row] = []
-        failed: list[Key] = []
-        for number, (key, work) in enumerate(touched.items(), 1):
-            if self._parked and _text_of(key) in self._parked:
-                name = _text_of(key)
-                parked.extend(Parked(name, happening.recorded.position) for happening in work.happenings)
-            elif not self._fold_row(key, work, before, rows):
-                failed.append(key)
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
-        if failed:
-            before = await self._store.load(self.table, failed)
-            for key in failed:
-                self._fold_carefully(key, touched[key], before.get(key), rows, parked)
-        while len(self._kept) > _ROWS_KEPT:
-            self._kept.popitem(last=False)
-        return rows, parked
-
-    def _distribute(self, recorded: Recorded, touched: dict[Key, Touched], parked: list[Parked]) -> None:
-        event = self._codec.decode(recorded)
-        metadata = recorded.metadata if self._wants_metadata else None
-        happening = Happening(recorded, event, metadata)
-        try:
-            keys = [(self._key(values), values) for values in self._keys_of(event, metadata)]
-        except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
-            self._report(recorded, error)
-            parked.append(Parked(_NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
-            return
-        for key, values in dict(keys).items():
-            work = touched.get(key)
-            if work is None:
-                work = touched[key] = Touched(values)
-            work.happenings.append(happening)
-
-    def _key(self, values: tuple[Any, ...]) -> Key:
-        key = self._keys.get(values)
-        if key is None:
-            key = self.table.key_of(values)
-            if None in key:
-                raise TypeError(f"the key {', '.join(self.table.key)} is missing from the event")
-            if len(self._keys) >= _KEYS_KEPT:
-                self._keys.clear()
-            self._keys[values] = key
-        return key
-
-    def _fold_row(self, key: Key, work: Touched, before: Mapping[Key, Row], rows: list[Row]) -> bool:
-        """Fold a row's events, keeping the instance for the next batch; False, and nothing kept, if one failed."""
-        instance = self._kept.pop(key, None)
-        try:
-            if instance is None:
-                row = before.get(key)
-                instance = self.table.fresh(work.values) if row is None else self.table.instance(row)
-            for happening in work.happenings:
-                self._evolve(instance, happening)
-            rows.append(self._row(key, instance))
-        except Exception:  # noqa: BLE001 - found again with care, where it is told which event it was
-            return False
-        self._kept[key] = instance
-        return True
-
-    def _fold_carefully(
-        self, key: Key, work: Touched, before: Row | None, rows: list[Row], parked: list[Parked]
-    ) -> None:
-        """Fold event by event up to the one that cannot be taken; park that one and those after it."""
-        name = _text_of(key)
-        good = before
-        for place, happening in enumerate(work.happenings):
-            try:
-                instance = self.table.fresh(work.values) if good is None else self.table.instance(good)
-                self._evolve(instance, happening)
-                good = self._row(key, instance)
-            except Exception as error:  # noqa: BLE001 - the application's code; it is parked with what it raised
-                self._report(happening.recorded, error)
-                parked.append(Parked(name, happening.recorded.position, f"{type(error).__name__}: {error}"))
-                parked.extend(Parked(name, later.recorded.position) for later in work.happenings[place + 1 :])
-                break
-        if good is not None and good is not before:
-            rows.append(good)
-
-    def _evolve(self, instance: Any, happening: Happening) -> None:
-        if self._fold.takes_metadata:
-            instance.evolve(happening.event, happening.metadata)
-        else:
-            instance.evolve(happening.event)
-        self.table.settle(instance)
-
-    def _row(self, key: Key, instance: Any) -> Row:
-        row: Row = self.table.row(instance)
-        if self.table.key_in(row) != key:
-            raise ValueError("evolve changed the key of its row")
-        return row
-
-    def _report(self, recorded: Recorded, error: Exception) -> None:
-        # No key and no payload in the log: they may be private.
-        _log.error(
-            "%s parked a key at position %d (%s): %s", self.table.name, recorded.position, recorded.type,
-            type(error).__name__,
-        )  # fmt: skip
-
-
-def _text_of(key: Key) -> str:
-    return msgspec.json.encode(key).decode()
+    async def _abandon(self) -> None:
+        """Forget what was folded, but not before the batch on its way has ended one way or the other."""
+        storing, self._storing = self._storing, None
+        self._folding.forget()
+        # What was parked in it may not be stored.
+        self._lease = None
+        if storing is not None:
+            storing.task.cancel()
+            await asyncio.wait([storing.task])
+            if not storing.task.cancelled():
+                storing.task.exception()

@@ -27,11 +27,13 @@ class Lease(msgspec.Struct, frozen=True):
     """Who projects a table. `epoch` grows at every takeover, so that what an earlier holder still writes is refused.
 
     `holder` is the node that has it, which may be another one than asked; `mine` tells whether it is the one that did.
+    It lasts for `seconds` from now, unless it is renewed or released; for ever where a store needs no renewal.
     """
 
     epoch: int
     holder: str
     mine: bool
+    seconds: float = float("inf")
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -57,12 +59,18 @@ class Advance(msgspec.Struct, frozen=True):
 
 
 class TableStatus(msgspec.Struct, frozen=True):
-    """How a read model's table stands: its checkpoint, whether the live name shows it, its rows, its parked keys."""
+    """How a read model's table stands: its checkpoint, whether the live name shows it, its rows, its parked keys.
+
+    `holder` is the node that projects it, None where nobody does or the store keeps no leases. `head` is the history's
+    as the projection last saw it, 0 where the store does not keep it.
+    """
 
     checkpoint: Position
     live: bool
     rows: int
     parked: int
+    holder: str | None = None
+    head: Position = 0
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -95,6 +103,18 @@ class ViewStore(Protocol):
         """
         ...
 
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        """Take or renew the lease on projecting a table that was prepared, for so many seconds of the store's clock.
+
+        Where another holder's has not run out, return that one. A store on which a batch can be stored from the
+        expected checkpoint alone may give the same lease to everybody.
+        """
+        ...
+
+    async def release(self, table: Table[Any], holder: str) -> None:
+        """Give up the holder's lease, if it has one."""
+        ...
+
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
         """Return the rows that have these keys, by key."""
         ...
@@ -104,11 +124,22 @@ class ViewStore(Protocol):
         ...
 
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
-        """Store a batch in one transaction; False, and nothing stored, if the checkpoint is not the expected one."""
+        """Store a batch in one transaction, and renew the lease; False, and nothing stored, where it may not be.
+
+        It may not be where the checkpoint is not the expected one, or the lease's epoch not the advance's.
+        """
         ...
 
     async def checkpoint(self, table: Table[Any]) -> Position | None:
         """Return the table's checkpoint while the live name shows it, else None."""
+        ...
+
+    async def changed(self, seen: int) -> int:
+        """Return when some checkpoint or lease may have moved since the call that returned `seen`; pass 0 at first.
+
+        It is a hint: it may be lost, so this returns `seen` again after some milliseconds without one. A store that
+        other processes write to without a word to this one answers like that for every change.
+        """
         ...
 
     async def status(self, table: Table[Any]) -> TableStatus:

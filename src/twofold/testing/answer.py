@@ -62,7 +62,7 @@ def _handler_of(app: App, query: Query[Any]) -> QueryHandler:
 
 
 async def _project(app: App, table: Table[Any], history: MemoryHistory, views: MemoryViews) -> None:
-    projector = Projector(table, history, views, app.codec, Freshness(views, polls=False))
+    projector = Projector(table, history, views, app.codec, Freshness(views))
     await projector.prepare()
     await projector.catch_up()
     if await views.parked_keys(table):

@@ -12,10 +12,12 @@ import apsw
 
 from twofold.errors import HistoryMismatch, InvalidFilter
 from twofold.history.record import Position
-from twofold.read.store import Advance, Page, Parked, TableStatus
+from twofold.history.signal import Signal
+from twofold.read.store import Advance, Lease, Page, Parked, TableStatus
 from twofold.read.table import Key, Row, Table
 
 _READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
+_POLL = 0.02
 
 
 def _only_reading(operation: int, *_: str | None) -> int:
@@ -36,6 +38,7 @@ class MemoryViews:
 
     def __init__(self) -> None:
         self._tables: dict[str, _Kept] = {}
+        self._moved = Signal()
 
     async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
         """Make the table where there is none; see `ViewStore.prepare`."""
@@ -43,6 +46,13 @@ class MemoryViews:
         if kept.history_id != history_id:
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {kept.history_id}")
         return kept.checkpoint
+
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        """Give everybody the same lease: the checkpoint keeps them apart."""
+        return Lease(epoch=0, holder=holder, mine=True)
+
+    async def release(self, table: Table[Any], holder: str) -> None:
+        """Do nothing: there is nothing to give up."""
 
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
         """Return rows by key."""
@@ -69,12 +79,17 @@ class MemoryViews:
                 if name.rpartition("__")[0] == table.live_name:
                     other.live = False
             kept.live = True
+        self._moved.notify()
         return True
 
     async def checkpoint(self, table: Table[Any]) -> Position | None:
         """Return the checkpoint while the table is live."""
         kept = self._tables.get(table.versioned_name)
         return kept.checkpoint if kept is not None and kept.live else None
+
+    async def changed(self, seen: int) -> int:
+        """Return at the next batch, or after 20 ms."""
+        return await self._moved.since(seen, _POLL)
 
     async def status(self, table: Table[Any]) -> TableStatus:
         """Return how the table stands."""

@@ -6,6 +6,7 @@ other, and what is lost is projected again from the history, which is synced.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,13 +22,14 @@ from twofold.engines.sqlite.view_sql import ViewSql, quoted
 from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import HistoryMismatch, InvalidFilter, StoreError
 from twofold.history.record import Position
-from twofold.read.store import Advance, Page, TableStatus
+from twofold.read.store import Advance, Lease, Page, TableStatus
 from twofold.read.table import Key, Row, Table
 
 APPLICATION_ID = 0x32466F56
 VERSION = 1
 _REFUSALS = (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError, apsw.AuthError)
 _FEW = 100
+_POLL = 0.005
 
 
 class SqliteViews:
@@ -69,6 +71,13 @@ class SqliteViews:
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {found[0]}")
         return int(found[1])
 
+    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+        """Give everybody the same lease: the checkpoint keeps them apart, and a new process need not wait."""
+        return Lease(epoch=0, holder=holder, mine=True)
+
+    async def release(self, table: Table[Any], holder: str) -> None:
+        """Do nothing: there is nothing to give up."""
+
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
         """Return rows by key."""
         rows = self._reader.short(self._sql(table).by_key, keys, many=True)
@@ -93,6 +102,11 @@ class SqliteViews:
         """Return the checkpoint while the table is live."""
         found = self._projection(table)
         return int(found[1]) if found is not None and found[2] else None
+
+    async def changed(self, seen: int) -> int:
+        """Return after 5 ms: no process tells the others that it has written the file."""
+        await asyncio.sleep(_POLL)
+        return seen
 
     async def status(self, table: Table[Any]) -> TableStatus:
         """Return how the table stands."""

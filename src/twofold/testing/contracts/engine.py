@@ -12,11 +12,12 @@ import pytest
 from twofold.history.store import History
 from twofold.read.store import ViewStore
 
-Ability: TypeAlias = Literal["reopen", "share", "connect"]
+Ability: TypeAlias = Literal["reopen", "share", "connect", "lease"]
 ABILITIES: dict[Ability, str] = {
     "reopen": "be closed and opened again with all that it held",
     "share": "be opened twice at one place at the same time",
     "connect": "be written to through a raw connection of its database",
+    "lease": "keep other nodes from projecting while one holds the lease",
 }
 """What an engine may declare that it cannot do. The suites test the rest; nothing is left out silently."""
 

@@ -12,11 +12,12 @@
 from __future__ import annotations
 
 from twofold.testing.contracts.views_kinds import ViewKinds
+from twofold.testing.contracts.views_leases import ViewLeases
 from twofold.testing.contracts.views_paging import ViewPaging
 from twofold.testing.contracts.views_projection import ViewProjection
 from twofold.testing.contracts.views_reading import ViewReading
 from twofold.testing.contracts.views_versions import ViewVersions
 
 
-class ViewStoreContract(ViewProjection, ViewVersions, ViewReading, ViewPaging, ViewKinds):
+class ViewStoreContract(ViewProjection, ViewVersions, ViewReading, ViewPaging, ViewKinds, ViewLeases):
     """What `twofold.read.store.ViewStore` promises; needs a fixture `engine: ViewEngine`."""

@@ -117,9 +117,11 @@ class ViewVersions(ViewSuite):
             await put(store, NOTES, Note("a", 1))
             async with engine.opened(place) as second:
                 shares = await second.checkpoint(NOTES) == 1
+            await store.claim(NOTES, "one", 3600)
+            leases = not (await store.claim(NOTES, "other", 3600)).mine
         async with engine.opened(place) as again:
             keeps = await again.checkpoint(NOTES) == 1
-        can = {"share": shares, "reopen": keeps, "connect": engine.write_raw is not None}
+        can = {"share": shares, "reopen": keeps, "connect": engine.write_raw is not None, "lease": leases}
         assert can == {ability: ability not in engine.cannot for ability in can}
 
 

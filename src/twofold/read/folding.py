@@ -1,0 +1,204 @@
+"""Folding batches of events into rows: in memory, with what is stored already for a start."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from twofold.history.codec import Codec
+from twofold.history.record import Position, Recorded
+from twofold.message import Event, Metadata
+from twofold.model import ReadModel, fold_of, row_keys, wants_metadata
+from twofold.read.store import Parked, ViewStore
+from twofold.read.table import Key, Row, Table
+
+_SLICE = 500
+_KEYS_KEPT = 50_000
+_ROWS_KEPT = 5_000
+_NO_KEY = "null"
+_log = logging.getLogger("twofold.read")
+
+
+class Happening(msgspec.Struct, frozen=True, gc=False):
+    """An event as a row meets it."""
+
+    recorded: Recorded
+    event: Event
+    metadata: Metadata | None
+
+
+class Touched:
+    """The events of a batch for one row, and the key's values as the application knows them."""
+
+    __slots__ = ("happenings", "values")
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self.values = values
+        self.happenings: list[Happening] = []
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """What a batch makes of the rows that it touches, and the events that could not be applied."""
+
+    rows: Mapping[Key, Row] = {}
+    parked: Sequence[Parked] = ()
+
+
+class Folding:
+    """The fold of one read model, batch after batch; what it keeps in memory is what the store has, or soon will.
+
+    Args:
+        table: the read model's table.
+        store: where its rows are loaded from.
+        codec: the application's events.
+    """
+
+    def __init__(self, table: Table[Any], store: ViewStore, codec: Codec) -> None:
+        self.table = table
+        self._store = store
+        self._codec = codec
+        model: type[ReadModel] = table.model
+        self._fold = fold_of(model)
+        self._keys_of = row_keys(table.model)
+        self._wants_metadata = wants_metadata(table.model)
+        self._parked: dict[str, Position] = {}
+        self._keys: dict[tuple[Any, ...], Key] = {}
+        self._kept: OrderedDict[Key, Any] = OrderedDict()
+
+    async def take_up(self) -> None:
+        """Begin from what the store has."""
+        self._kept.clear()
+        self._parked = dict(await self._store.parked_keys(self.table))
+
+    def forget(self) -> None:
+        """Keep no rows: what was folded last was not stored. The next batch is folded from what the store has."""
+        self._kept.clear()
+
+    async def fold(self, batch: Sequence[Recorded], unsettled: Mapping[Key, Row]) -> Folded:
+        """Return what a batch makes of the rows.
+
+        Args:
+            batch: the events.
+            unsettled: the rows of the batch before, which may be on their way to the store yet.
+        """
+        touched: dict[Key, Touched] = {}
+        parked: list[Parked] = []
+        for start in range(0, len(batch), _SLICE):
+            for recorded in batch[start : start + _SLICE]:
+                self._distribute(recorded, touched, parked)
+            await asyncio.sleep(0)
+        before = await self._load([key for key in touched if key not in self._kept], unsettled)
+        rows: dict[Key, Row] = {}
+        failed: list[Key] = []
+        for number, (key, work) in enumerate(touched.items(), 1):
+            if self._parked and _text_of(key) in self._parked:
+                name = _text_of(key)
+                parked.extend(Parked(name, happening.recorded.position) for happening in work.happenings)
+            elif not self._fold_row(key, work, before, rows):
+                failed.append(key)
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+        if failed:
+            before = await self._load(failed, unsettled)
+            for key in failed:
+                self._fold_carefully(key, touched[key], before.get(key), rows, parked)
+        for each in parked:
+            self._parked.setdefault(each.key, each.position)
+        while len(self._kept) > _ROWS_KEPT:
+            self._kept.popitem(last=False)
+        return Folded(rows, parked)
+
+    async def _load(self, keys: Sequence[Key], unsettled: Mapping[Key, Row]) -> Mapping[Key, Row]:
+        stored = [key for key in keys if key not in unsettled]
+        loaded = await self._store.load(self.table, stored) if stored else {}
+        return {**loaded, **{key: unsettled[key] for key in keys if key in unsettled}}
+
+    def _distribute(self, recorded: Recorded, touched: dict[Key, Touched], parked: list[Parked]) -> None:
+        event = self._codec.decode(recorded)
+        metadata = recorded.metadata if self._wants_metadata else None
+        happening = Happening(recorded, event, metadata)
+        try:
+            keys = [(self._key(values), values) for values in self._keys_of(event, metadata)]
+        except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
+            self._report(recorded, error)
+            parked.append(Parked(_NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
+            return
+        for key, values in dict(keys).items():
+            work = touched.get(key)
+            if work is None:
+                work = touched[key] = Touched(values)
+            work.happenings.append(happening)
+
+    def _key(self, values: tuple[Any, ...]) -> Key:
+        key = self._keys.get(values)
+        if key is None:
+            key = self.table.key_of(values)
+            if None in key:
+                raise TypeError(f"the key {', '.join(self.table.key)} is missing from the event")
+            if len(self._keys) >= _KEYS_KEPT:
+                self._keys.clear()
+            self._keys[values] = key
+        return key
+
+    def _fold_row(self, key: Key, work: Touched, before: Mapping[Key, Row], rows: dict[Key, Row]) -> bool:
+        """Fold a row's events, keeping the instance for the next batch; False, and nothing kept, if one failed."""
+        instance = self._kept.pop(key, None)
+        try:
+            if instance is None:
+                row = before.get(key)
+                instance = self.table.fresh(work.values) if row is None else self.table.instance(row)
+            for happening in work.happenings:
+                self._evolve(instance, happening)
+            rows[key] = self._row(key, instance)
+        except Exception:  # noqa: BLE001 - found again with care, where it is told which event it was
+            return False
+        self._kept[key] = instance
+        return True
+
+    def _fold_carefully(
+        self, key: Key, work: Touched, before: Row | None, rows: dict[Key, Row], parked: list[Parked]
+    ) -> None:
+        """Fold event by event up to the one that cannot be taken; park that one and those after it."""
+        name = _text_of(key)
+        good = before
+        for place, happening in enumerate(work.happenings):
+            try:
+                instance = self.table.fresh(work.values) if good is None else self.table.instance(good)
+                self._evolve(instance, happening)
+                good = self._row(key, instance)
+            except Exception as error:  # noqa: BLE001 - the application's code; it is parked with what it raised
+                self._report(happening.recorded, error)
+                parked.append(Parked(name, happening.recorded.position, f"{type(error).__name__}: {error}"))
+                parked.extend(Parked(name, later.recorded.position) for later in work.happenings[place + 1 :])
+                break
+        if good is not None and good is not before:
+            rows[key] = good
+
+    def _evolve(self, instance: Any, happening: Happening) -> None:
+        if self._fold.takes_metadata:
+            instance.evolve(happening.event, happening.metadata)
+        else:
+            instance.evolve(happening.event)
+        self.table.settle(instance)
+
+    def _row(self, key: Key, instance: Any) -> Row:
+        row: Row = self.table.row(instance)
+        if self.table.key_in(row) != key:
+            raise ValueError("evolve changed the key of its row")
+        return row
+
+    def _report(self, recorded: Recorded, error: Exception) -> None:
+        # No key and no payload in the log: they may be private.
+        _log.error(
+            "%s parked a key at position %d (%s): %s", self.table.name, recorded.position, recorded.type,
+            type(error).__name__,
+        )  # fmt: skip
+
+
+def _text_of(key: Key) -> str:
+    return msgspec.json.encode(key).decode()
