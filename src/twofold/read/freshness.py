@@ -52,8 +52,7 @@ class Freshness:
 
     async def position(self, tables: Sequence[Table[Any]]) -> Position | None:
         """Return the position up to which queries of all of the read models see everything; None of no read model."""
-        if self._polls:
-            await self._look(tables, 0)
+        await self._look(tables)
         return min((self.reached(table) or 0 for table in tables), default=None)
 
     async def wait(self, tables: Sequence[Table[Any]], position: Position, timeout: float) -> None:
