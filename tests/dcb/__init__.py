@@ -1,0 +1,1 @@
+"""The examples of https://dcb.events against the public API; the course subscriptions are `examples/courses`."""
