@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 Role: TypeAlias = Literal["write", "read", "project", "http"]
 Kind: TypeAlias = Literal["history", "views"]
-_EXPECTED = "expected sqlite:///FOLDER (a relative path; sqlite:////FOLDER for an absolute one) or memory:"
+_EXPECTED = (
+    "expected sqlite:///FOLDER (a relative path; sqlite:////FOLDER for an absolute one), "
+    "postgresql://USER@HOST/DATABASE or memory:"
+)
 
 
 class Storage(Protocol):
@@ -101,9 +104,6 @@ class SqliteStorage:
         return frozenset(kind for kind in kinds if (self._folder / f"{kind}.db").is_file())
 
 
-_SCHEMES: dict[str, Callable[[str], Storage]] = {"memory": lambda url: MemoryStorage(), "sqlite": SqliteStorage}
-
-
 def storage_at(url: str) -> Storage:
     """Return what a URL names; nothing is opened.
 
@@ -111,10 +111,14 @@ def storage_at(url: str) -> Storage:
         InvalidAddress: the URL names no engine.
         MissingExtra: the engine's packages are not installed.
     """
-    make = _SCHEMES.get(url.partition(":")[0])
-    if make is None or (make is _SCHEMES["memory"] and url != "memory:"):
-        raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found another scheme")
-    return make(url)
+    match url.partition(":"):
+        case ("memory", _, ""):
+            return MemoryStorage()
+        case ("sqlite", _, _):
+            return SqliteStorage(url)
+        case ("postgresql" | "postgres", _, _):
+            return _postgres(url)
+    raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found another scheme")
 
 
 def database_at(url: str) -> PostgresStorage:
@@ -124,9 +128,10 @@ def database_at(url: str) -> PostgresStorage:
         InvalidAddress: it names none: files and memory need no making ready.
         MissingExtra: the driver is not installed.
     """
-    if url.partition(":")[0] not in ("postgresql", "postgres"):
+    storage = storage_at(url)
+    if isinstance(storage, (MemoryStorage, SqliteStorage)):
         problem = "expected postgresql://…; other storage is made when it is first opened"
-        raise InvalidAddress(address=storage_at(url).shown, problem=problem)
+        raise InvalidAddress(address=storage.shown, problem=problem)
     return _postgres(url)
 
 
@@ -148,4 +153,4 @@ def _folder(url: str) -> Path:
 
 
 def _without_secrets(url: str) -> str:
-    return url.partition("@")[2] or url
+    return url.rpartition("@")[2].partition("?")[0]

@@ -173,7 +173,7 @@ def test_a_handler_that_fails_ends_with_5_in_one_line_and_no_traceback() -> None
     assert "Traceback" in shell("send", ORDERS, "BreakDown", f"order_id={order_id(1)}", TWOFOLD_TRACEBACK="1").err
 
 
-@pytest.mark.parametrize("url", ["nothing:", "sqlite:///", "postgresql://user:canary@host/db"])
+@pytest.mark.parametrize("url", ["nothing:", "sqlite:///", "mysql://user:canary@host/db"])
 def test_an_address_that_no_engine_knows_ends_with_3_and_shows_no_password(cli: Run, url: str) -> None:
     sent = place(cli, "Ada", 1, "--url", url)
     assert sent.status == 3

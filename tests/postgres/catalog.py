@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 
 from twofold.testing import PostgresServer
@@ -49,3 +51,21 @@ async def about(url: str) -> dict[object, object]:
 def remove_roles(server: PostgresServer) -> None:
     """Make a server one that has never seen Twofold; its databases must be gone."""
     server.execute("".join(f"DROP ROLE IF EXISTS {role};" for role in ROLES))
+
+
+_CONNECTED = """
+    SELECT DISTINCT application_name FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'twofold %'
+"""
+
+
+async def connected_as(url: str, roles: set[str]) -> None:
+    """Check that nodes are connected to a database as these roles, once those that were closed have gone.
+
+    Raises:
+        AssertionError: they are connected otherwise for half a minute.
+    """
+    end = asyncio.get_running_loop().time() + 30
+    wanted = {f"twofold {role}" for role in roles}
+    while (found := {row[0] for row in await rows(url, _CONNECTED)}) != wanted:
+        assert asyncio.get_running_loop().time() < end, f"connected as {found}, expected {wanted}"

@@ -102,21 +102,22 @@ async def initialise(address: Address) -> Sequence[str]:
             raise _told(error, address) from error
 
 
-async def prepare(address: Address) -> None:
-    """Make the schema in a database where there is none, if the address is one that may.
+async def prepare(address: Address) -> bool:
+    """Make the schema in a database where there is none, if the address is one that may; tell whether it was made.
 
-    Addresses with a URL for each role may not: they are those of a deployment that keeps rights apart.
+    Addresses with a URL for each role may not: they are those of a deployment that keeps rights apart. An older schema
+    is left as it is: nodes of the older version may be running.
 
     Raises:
         NotInitialized: it cannot be made, and why.
     """
-    found = await status(address)
-    if found.version or found.pending != tuple(migration.name for migration in schema.MIGRATIONS) or address.urls:
-        return
+    if address.urls or (await status(address)).version:
+        return False
     try:
         await initialise(address)
     except StoreUnavailable as error:
         raise NotInitialized(path=address.shown, problem=f"it has no schema of Twofold's; {error.problem}") from error
+    return True
 
 
 async def _migrated(connection: Connection, address: Address) -> list[str]:

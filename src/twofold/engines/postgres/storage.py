@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Literal, TypeAlias
 
 from twofold.engines.postgres import migrate
 from twofold.engines.postgres.address import read_address
+from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.postgres.migrate import DatabaseStatus
+from twofold.errors import InvalidAddress, NotInitialized
+from twofold.read.store import ViewStore
+
+Kind: TypeAlias = Literal["history", "views"]
 
 
 class PostgresStorage:
@@ -23,6 +29,27 @@ class PostgresStorage:
         self._address = read_address(url)
         self.shown = self._address.shown
 
+    async def history(self, roles: Collection[str]) -> PostgresHistory | None:
+        """Connect as the writer, or as the projector where nothing is to be written; readers may not see the history.
+
+        Raises:
+            StoreUnavailable, NotInitialized, NewerSchema, StoreBusy: the database cannot be worked with.
+        """
+        if not {"write", "project"} & set(roles):
+            return None
+        history = PostgresHistory(self._address, "writer" if "write" in roles else "projector")
+        await self._opened(history.open)
+        return history
+
+    async def views(self, roles: Collection[str]) -> ViewStore:
+        """Connect as the projector, the reader, or both."""
+        problem = "PostgreSQL keeps no read models yet; name another place for them: views='sqlite:///…'"
+        raise InvalidAddress(address=self.shown, problem=problem)
+
+    async def stored(self) -> frozenset[Kind]:
+        """Return both kinds where the schema is there, whether or not anything is in it."""
+        return frozenset(("history", "views")) if (await self.status()).version else frozenset()
+
     async def status(self) -> DatabaseStatus:
         """Return how the database stands; see `migrate.status`."""
         return await migrate.status(self._address)
@@ -34,3 +61,11 @@ class PostgresStorage:
     async def initialise(self) -> Sequence[str]:
         """Make it ready; return the migrations that were run; see `migrate.initialise`."""
         return await migrate.initialise(self._address)
+
+    async def _opened(self, open_: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await open_()
+        except NotInitialized:
+            if not await migrate.prepare(self._address):
+                raise
+            await open_()
