@@ -251,14 +251,19 @@ class Node:
                 yield recorded
 
     async def models(self) -> list[ModelStatus]:
-        """Return how each read model stands, by name."""
+        """Return how each read model stands, by name.
+
+        A node that may not see the history tells the head that the projections have last seen.
+        """
         if self._views is None:
             raise self._not_running("read")
-        head = await self.history.head()
+        tables = sorted(self.app.tables.values(), key=lambda table: table.name)
+        statuses = [await self._views.status(table) for table in tables]
+        seen = max((status.head for status in statuses), default=0)
+        head = seen if self._history is None else await self._history.head()
         problems = {projector.table.name: projector.problem for projector in self._projectors}
         found: list[ModelStatus] = []
-        for table in sorted(self.app.tables.values(), key=lambda table: table.name):
-            status = await self._views.status(table)
+        for table, status in zip(tables, statuses, strict=True):
             found.append(
                 ModelStatus(
                     name=table.name,

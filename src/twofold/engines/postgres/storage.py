@@ -41,6 +41,9 @@ class PostgresStorage:
         await self._opened(history.open)
         return history
 
+    async def snapshots(self) -> None:
+        """Return nothing: nodes keep snapshots in their memory."""
+
     async def views(self, roles: Collection[str]) -> ViewStore:
         """Connect as the projector, the reader, or both."""
         problem = "PostgreSQL keeps no read models yet; name another place for them: views='sqlite:///…'"
