@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from twofold.history.boundary import Selection
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
 from twofold.history.record import Position, Recorded
 from twofold.history.store import Decision, Outcome
 from twofold.testing.contracts import Ability, Engine, HistoryEngine
@@ -70,6 +71,11 @@ class PlainHistory:
     async def find(self, scope: tuple[str, str, UUID]) -> Position | None:
         known = self.reference.accepted.get(scope)
         return None if known is None else known.position
+
+    async def ledger(
+        self, search: LedgerSearch = EVERY_ENTRY, *, after: int | None = None, newest: bool = True, limit: int = 100
+    ) -> Sequence[LedgerEntry]:
+        return self.reference.ledger(search, after, newest, limit)
 
     async def close(self) -> None: ...
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
+from tests.engines import ledger_mistakes as misentered
 from tests.engines import mistakes as wrong
 from tests.engines import reading_mistakes as misread
 from tests.engines.plain import PlainHistory, plain_engine
 from twofold.engines.memory import MemoryHistory
 from twofold.testing.contracts import Engine, HistoryContract, HistoryEngine
 from twofold.testing.contracts.history_conditions import CONFLICTS, NO_CONFLICTS
+from twofold.testing.contracts.history_ledger import SEARCHES
 from twofold.testing.contracts.history_reading import PAYLOADS, SELECTIONS
 from twofold.testing.contracts.reference import Reference
 
@@ -26,6 +28,8 @@ Given = dict[str, Any]
 WITHIN = Suite.test_reads_after_and_until_and_up_to_a_limit
 CONFLICTING = Suite.test_conflicts_with_an_event_selected_by
 FREE = Suite.test_does_not_conflict_with_an_event_by
+ENTERED = Suite.test_every_entry_tells_all_that_is_known_of_its_command
+FOUND = Suite.test_entries_are_found_by
 LINKED = Suite.test_correlation_and_causation_are_the_commands_own_id_unless_given
 
 
@@ -35,6 +39,10 @@ def conflict(case: str) -> Given:
 
 def no_conflict(case: str) -> Given:
     return dict(zip(("happened", "boundary"), NO_CONFLICTS[case], strict=True))
+
+
+def entries(case: str) -> Given:
+    return {"search": SEARCHES[case]}
 
 
 def reading(case: str) -> Given:
@@ -89,6 +97,34 @@ DECISIONS: list[tuple[type[Reference], Callable[..., Any], Given]] = [
     (wrong.BackToFront, Suite.test_events_of_one_decision_are_adjacent_and_in_order, {}),
     (wrong.BackToFront, Suite.test_decisions_of_one_batch_are_in_its_order, {}),
     (wrong.WholeBatchOrNothing, Suite.test_conflicts_take_no_position, {}),
+]  # fmt: skip
+
+LEDGERS: list[tuple[type[Reference], Callable[..., Any], Given]] = [
+    (misentered.OnlyAccepted, ENTERED, {}),
+    (misentered.FailuresAreRejections, ENTERED, {}),
+    (misentered.FailuresClaim, Suite.test_a_failure_claims_no_id, {}),
+    (misentered.FirstIsLast, ENTERED, {}),
+    (misentered.NoEventsLookLikeOne, ENTERED, {}),
+    (misentered.NoCause, ENTERED, {}),
+    (misentered.AttemptsAlwaysOne, ENTERED, {}),
+    (misentered.FingerprintOfThePayloadAlone, ENTERED, {}),
+    (misentered.KeepsSecrets, Suite.test_only_the_key_is_kept_where_that_is_asked_for, {}),
+    (misentered.KeepsReasons, Suite.test_only_the_key_is_kept_where_that_is_asked_for, {}),
+    (misentered.ConflictsEntered, Suite.test_conflicts_and_repeats_leave_no_entry, {}),
+    (misentered.FirstTagOnly, FOUND, entries("two tags")),
+    (misentered.NoNameIsAnyName, FOUND, entries("who gave no name")),
+    (misentered.AnyOutcome, FOUND, entries("failed")),
+    (misentered.AnyTime, FOUND, entries("since later")),
+    (misentered.AnyTime, FOUND, entries("until before")),
+    (misentered.OneTenant, FOUND, entries("another tenant")),
+    (misentered.FirstTypeOnly, FOUND, entries("several types")),
+    (misentered.TagsAsText, FOUND, entries("part of another tag")),
+    (misentered.LastPositionOnly, FOUND, entries("the first event of a command")),
+    (misentered.CorrelationOfOthersOnly, FOUND, entries("a correlation, which may be the command itself")),
+    (misentered.AlwaysNewest, FOUND, entries("everything")),
+    (misentered.AfterIncluded, Suite.test_pages_follow_one_another, {"newest": True}),
+    (misentered.AfterIncluded, Suite.test_pages_follow_one_another, {"newest": False}),
+    (misentered.LimitBeforeSearch, Suite.test_pages_follow_one_another, {"newest": True}),
 ]  # fmt: skip
 
 HISTORIES: list[tuple[type[PlainHistory], Callable[..., Any], Given]] = [
@@ -165,7 +201,7 @@ def named(case: Any) -> str:
     return case.__name__ if callable(case) else ""
 
 
-@pytest.mark.parametrize(("kind", "test", "given"), DECISIONS, ids=named)
+@pytest.mark.parametrize(("kind", "test", "given"), DECISIONS + LEDGERS, ids=named)
 async def test_a_wrong_decision_is_found(kind: type[Reference], test: Callable[..., Any], given: Given) -> None:
     await run(test, plain_engine(), given)
     with pytest.raises((AssertionError, ExceptionGroup)):

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from twofold.errors import OutcomeUnknown, StoreFailed
 from twofold.history.boundary import Selection
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
 from twofold.history.record import Position, Recorded
 from twofold.history.store import Appended, Decision, History, Outcome
 
@@ -97,6 +98,11 @@ class RoughHistory:
     async def find(self, scope: tuple[str, str, UUID]) -> Position | None:
         await self._pause()
         return await self.real.find(scope)
+
+    async def ledger(
+        self, search: LedgerSearch = EVERY_ENTRY, *, after: int | None = None, newest: bool = True, limit: int = 100
+    ) -> Sequence[LedgerEntry]:
+        return await self.real.ledger(search, after=after, newest=newest, limit=limit)
 
     async def close(self) -> None:
         """Leave the real one open: it is shared."""

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from twofold.history.boundary import Selection
+from twofold.history.ledger import Result
 from twofold.history.record import Position, Submission
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
 
@@ -88,3 +89,30 @@ def stored(decisions: Sequence[Decision], outcomes: Sequence[Outcome]) -> Iterat
     for decision, outcome in zip(decisions, outcomes, strict=True):
         if isinstance(outcome, Appended):
             yield decision, outcome
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """What the ledger keeps of a decision besides its keys."""
+
+    outcome: Result
+    payload: bytes | None
+    tags: tuple[str, ...]
+    code: str | None
+    reason: str | None
+
+
+def told(decision: Decision) -> Told:
+    """Return what the ledger keeps of a decision, which is less where it keeps only keys."""
+    sent, rejection = decision.submission, decision.rejection
+    payload, tags = (None, ()) if sent.only_key else (sent.payload, sent.tags)
+    if rejection is None:
+        return Told("accepted", payload, tags, None, None)
+    if rejection.failed:
+        # Its reason is an incident, which tells nothing of the command.
+        return Told("failed", payload, tags, rejection.code, rejection.reason or None)
+    return Told("rejected", payload, tags, rejection.code, None if sent.only_key else rejection.reason)
+
+
+def first_of(decision: Decision, place: Appended) -> Position:
+    """Return the position of a decision's first event, or the one after its last where it has none."""
+    return place.last - len(decision.events) + 1

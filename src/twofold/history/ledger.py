@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 
 from twofold.history.record import Position
-from twofold.history.store import Appended, Decision
 
 Result: TypeAlias = Literal["accepted", "rejected", "failed"]
 RESULTS: tuple[Result, ...] = ("accepted", "rejected", "failed")
@@ -83,32 +82,21 @@ class LedgerSearch(msgspec.Struct, frozen=True):
     position: Position | None = None
     tenant: str = ""
 
-
-ALL_ENTRIES = LedgerSearch()
-
-
-class Told(msgspec.Struct, frozen=True, gc=False):
-    """What the ledger keeps of a decision besides its keys."""
-
-    outcome: Result
-    payload: bytes | None
-    tags: tuple[str, ...]
-    code: str | None
-    reason: str | None
-
-
-def told(decision: Decision) -> Told:
-    """Return what the ledger keeps of a decision, which is less where it keeps only keys."""
-    sent, rejection = decision.submission, decision.rejection
-    payload, tags = (None, ()) if sent.only_key else (sent.payload, sent.tags)
-    if rejection is None:
-        return Told("accepted", payload, tags, None, None)
-    if rejection.failed:
-        # Its reason is an incident, which tells nothing of the command.
-        return Told("failed", payload, tags, rejection.code, rejection.reason or None)
-    return Told("rejected", payload, tags, rejection.code, None if sent.only_key else rejection.reason)
+    def takes(self, entry: LedgerEntry) -> bool:
+        """Tell whether an entry is wanted."""
+        return (
+            entry.tenant == self.tenant
+            and (not self.types or entry.type in self.types)
+            and self.command_id in (None, entry.command_id)
+            and self.principal in (None, entry.principal)
+            and all(tag in entry.tags for tag in self.tags)
+            and self.outcome in (None, entry.outcome)
+            and (self.since is None or self.since <= entry.recorded_at)
+            and (self.until is None or entry.recorded_at < self.until)
+            and self.correlation_id in (None, entry.correlation_id)
+            and self.causation_id in (None, entry.causation_id)
+            and (self.position is None or entry.first <= self.position <= entry.last)
+        )
 
 
-def first_of(decision: Decision, place: Appended) -> Position:
-    """Return the position of a decision's first event, or the one after its last where it has none."""
-    return place.last - len(decision.events) + 1
+EVERY_ENTRY = LedgerSearch()

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from twofold.history.boundary import Condition, Selection
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
 from twofold.history.record import Position, Proposed, Recorded, Submission
 
 
@@ -103,6 +104,19 @@ class History(Protocol):
 
     async def find(self, scope: tuple[str, str, UUID]) -> Position | None:
         """Return the position that an accepted command's events reached, by tenant, principal and command id."""
+        ...
+
+    async def ledger(
+        self, search: LedgerSearch = EVERY_ENTRY, *, after: int | None = None, newest: bool = True, limit: int = 100
+    ) -> Sequence[LedgerEntry]:
+        """Return the wanted entries of the ledger, `limit` at most.
+
+        Args:
+            search: which are wanted.
+            after: go on behind this entry, in the order asked for.
+            newest: the newest first, else the oldest.
+            limit: how many at most.
+        """
         ...
 
     async def close(self) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
 import msgspec
 
 from twofold.clock import new_uuid, now
 from twofold.history.boundary import Criterion, Selection
-from twofold.history.commit import Earlier, settle, stored
-from twofold.history.ledger import LedgerEntry, first_of, told
+from twofold.history.commit import Earlier, first_of, settle, stored, told
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Decision, Outcome
@@ -74,6 +75,15 @@ class MemoryHistory:
         """Return the position that an accepted command reached."""
         earlier = self._accepted.get(scope)
         return None if earlier is None else earlier.position
+
+    async def ledger(
+        self, search: LedgerSearch = EVERY_ENTRY, *, after: int | None = None, newest: bool = True, limit: int = 100
+    ) -> Sequence[LedgerEntry]:
+        """Return a page of the ledger; see `History.ledger`."""
+        entries: Iterable[LedgerEntry] = reversed(self._ledger) if newest else self._ledger
+        if after is not None:
+            entries = (each for each in entries if (each.entry < after if newest else each.entry > after))
+        return list(islice(filter(search.takes, entries), limit))
 
     async def close(self) -> None:
         """Do nothing: there is nothing to release."""

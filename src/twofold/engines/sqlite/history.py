@@ -14,14 +14,15 @@ import msgspec
 
 from twofold.clock import new_uuid
 from twofold.engines.sqlite.file import File, translated
+from twofold.engines.sqlite.ledger import entry_of, page
 from twofold.engines.sqlite.reader import Reader
 from twofold.engines.sqlite.selection import LAST, fetch, positions
 from twofold.engines.sqlite.statements import statement
 from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
-from twofold.history.commit import Earlier, settle, stored
-from twofold.history.ledger import first_of, told
+from twofold.history.commit import Earlier, first_of, settle, stored, told
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
 from twofold.history.record import Position, Recorded, Submission, fingerprint
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Conflict, Decision, Outcome
@@ -106,6 +107,13 @@ class SqliteHistory:
         tenant, principal, command_id = scope
         rows = await self._reader.rows(statement("find_command"), (tenant, command_id.bytes, principal))
         return rows[0][1] if rows else None
+
+    async def ledger(
+        self, search: LedgerSearch = EVERY_ENTRY, *, after: int | None = None, newest: bool = True, limit: int = 100
+    ) -> Sequence[LedgerEntry]:
+        """Return a page of the ledger; see `History.ledger`."""
+        rows = await self._reader.rows(*page(search, after, newest, limit))
+        return [entry_of(*row) for row in rows]
 
     async def close(self) -> None:
         """Close the file after the append that is under way."""

@@ -14,6 +14,7 @@ from twofold.testing.contracts.history_commands import HistoryCommands
 from twofold.testing.contracts.history_concurrency import HistoryConcurrency
 from twofold.testing.contracts.history_conditions import HistoryConditions
 from twofold.testing.contracts.history_durability import HistoryDurability
+from twofold.testing.contracts.history_ledger import HistoryLedger
 from twofold.testing.contracts.history_machine import HistoryAtRandom
 from twofold.testing.contracts.history_positions import HistoryPositions
 from twofold.testing.contracts.history_reading import HistoryReading
@@ -25,6 +26,7 @@ class HistoryContract(
     HistoryConditions,
     HistoryBatches,
     HistoryCommands,
+    HistoryLedger,
     HistoryReading,
     HistoryWaiting,
     HistoryConcurrency,

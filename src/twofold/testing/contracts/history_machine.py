@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from twofold.history.boundary import Condition, Criterion, Selection
+from twofold.history.ledger import LedgerSearch
 from twofold.history.record import Position, Submission
 from twofold.history.store import Decision, History
 from twofold.testing.contracts.engine import HistoryEngine
-from twofold.testing.contracts.making import REJECTED, apart_from_time, event
+from twofold.testing.contracts.making import REJECTED, apart_from_time, event, timeless
 from twofold.testing.contracts.making import read as read_all
 from twofold.testing.contracts.reference import Reference
 from twofold.testing.contracts.suite import Suite
@@ -44,6 +45,16 @@ _submissions = st.builds(
     payload=st.sampled_from(_PAYLOADS[:2]),
     principal=st.sampled_from(("", "ada")),
     correlation_id=st.sampled_from((None, UUID(int=99))),
+)
+
+_searches = st.builds(
+    LedgerSearch,
+    types=st.sampled_from(((), (), ("Do",), ("DoElse", "Do"))),
+    command_id=st.sampled_from((None, None, UUID(int=1), UUID(int=2))),
+    principal=st.sampled_from((None, None, "", "ada")),
+    outcome=st.sampled_from((None, None, "accepted", "rejected")),
+    correlation_id=st.sampled_from((None, None, UUID(int=99))),
+    position=st.none() | st.integers(1, 40),
 )
 
 
@@ -115,6 +126,12 @@ class HistoryMachine(RuleBasedStateMachine):
         """Look a command up."""
         known = self.reference.earlier(sent)
         assert self.run(self.history.find(sent.scope)) == (known and known.position)
+
+    @rule(search=_searches, after=st.none() | st.integers(1, 60), newest=st.booleans(), limit=st.integers(1, 20))
+    def ledger(self, search: LedgerSearch, after: int | None, newest: bool, limit: int) -> None:
+        """Read a page of the ledger."""
+        found = self.run(self.history.ledger(search, after=after, newest=newest, limit=limit))
+        assert timeless(found) == timeless(self.reference.ledger(search, after, newest, limit))
 
     @precondition(lambda self: "reopen" not in self.engine.cannot)
     @rule()

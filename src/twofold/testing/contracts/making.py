@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import msgspec
 
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Selection
+from twofold.history.ledger import LedgerEntry
 from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.store import Appended, Decision, History, Outcome, Rejection
 
 NOTHING = Selection()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REJECTED = Rejection("refused", "it was refused")
+FAILED = Rejection("handler_failed", "0199d3c2-7d5e-7000-8000-000000000001", failed=True)
 
 
 def event(type_: str = "Happened", *tags: str, payload: bytes = b"{}") -> Proposed:
@@ -38,9 +42,23 @@ def command(
     payload: bytes = b"{}",
     principal: str = "",
     tenant: str = "",
+    tags: tuple[str, ...] = (),
+    correlation_id: UUID | None = None,
+    causation_id: UUID | None = None,
+    only_key: bool = False,
 ) -> Submission:
     """Return a command as the ledger keeps it, under a new id if none is given."""
-    return Submission(command_id or uuid4(), type_, payload, principal, tenant)
+    return Submission(
+        command_id or uuid4(),
+        type_,
+        payload,
+        principal,
+        tenant,
+        correlation_id,
+        causation_id,
+        tags=tags,
+        only_key=only_key,
+    )
 
 
 def decided(
@@ -50,9 +68,11 @@ def decided(
     seen: int = 0,
     by: Submission | None = None,
     rejection: Rejection | None = None,
+    attempts: int = 1,
+    elapsed: int = 0,
 ) -> Decision:
     """Return a decision that rests on a selection folded up to a position."""
-    return Decision(by or command(), Condition(on, after, seen), events, rejection)
+    return Decision(by or command(), Condition(on, after, seen), events, rejection, attempts, elapsed)
 
 
 async def append(history: History, *decisions: Decision) -> Sequence[Outcome]:
@@ -104,3 +124,8 @@ async def positions(
 def apart_from_time(recorded: Recorded) -> Recorded:
     """Return a record without its time, to be compared with another engine's."""
     return msgspec.structs.replace(recorded, recorded_at=0)
+
+
+def timeless(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
+    """Return entries of the ledger without their times, to be compared with another engine's."""
+    return [msgspec.structs.replace(entry, recorded_at=EPOCH) for entry in entries]

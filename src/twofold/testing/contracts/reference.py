@@ -5,12 +5,15 @@ The suites compare engines with it. It shares no code with the engines, so that 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
 from twofold.history.boundary import Selection
+from twofold.history.ledger import LedgerEntry, LedgerSearch, Result
 from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
 
@@ -29,6 +32,7 @@ class Reference:
     def __init__(self) -> None:
         self.events: list[Recorded] = []
         self.accepted: dict[tuple[str, str, UUID], Accepted] = {}
+        self.entries: list[LedgerEntry] = []
 
     def append(self, decisions: Sequence[Decision]) -> list[Outcome]:
         """Answer each decision in order, having stored those before it that stand."""
@@ -87,12 +91,49 @@ class Reference:
 
     def store(self, decision: Decision) -> None:
         """Append the events of a decision that stands; its command claims its id unless it was rejected."""
+        self.enter(decision)
         for proposed in decision.events:
             self.events.append(recorded(proposed, len(self.events) + 1, decision.submission))
         if decision.rejection is None:
             sent = decision.submission
             claimed = Accepted(sent.type, sent.payload, len(self.events))
             self.accepted[sent.tenant, sent.principal, sent.command_id] = claimed
+
+    def enter(self, decision: Decision) -> None:
+        """Write a decision into the ledger."""
+        sent, rejection, before = decision.submission, decision.rejection, len(self.events)
+        outcome: Result = "accepted" if rejection is None else "failed" if rejection.failed else "rejected"
+        self.entries.append(
+            LedgerEntry(
+                entry=len(self.entries) + 1,
+                command_id=sent.command_id,
+                type=sent.type,
+                payload=None if sent.only_key else sent.payload,
+                fingerprint=hashlib.sha256(sent.type.encode() + b"\0" + sent.payload).digest(),
+                tags=() if sent.only_key else sent.tags,
+                principal=sent.principal,
+                tenant=sent.tenant,
+                outcome=outcome,
+                code=None if rejection is None else rejection.code,
+                reason=None if rejection is None or (sent.only_key and not rejection.failed) else rejection.reason,
+                first=before + 1,
+                last=before + len(decision.events),
+                correlation_id=sent.correlation_id or sent.command_id,
+                causation_id=sent.causation_id or sent.command_id,
+                attempts=decision.attempts,
+                elapsed=decision.elapsed,
+                recorded_at=datetime.now(UTC),
+            )
+        )
+
+    def ledger(self, search: LedgerSearch, after: int | None, newest: bool, limit: int) -> list[LedgerEntry]:
+        """Return a page of the ledger."""
+        found: list[LedgerEntry] = []
+        for entry in sorted(self.entries, key=lambda each: each.entry, reverse=newest):
+            beyond = after is None or (entry.entry < after if newest else entry.entry > after)
+            if beyond and is_wanted(search, entry) and len(found) < limit:
+                found.append(entry)
+        return found
 
     def read(self, selection: Selection, after: Position, until: Position | None, limit: int | None) -> list[Recorded]:
         """Return the selected events with `after < position <= until`, `limit` at most."""
@@ -108,6 +149,27 @@ def selects(selection: Selection, type_: str, tags: Collection[str]) -> bool:
         if has_type and set(criterion.tags).issubset(tags):
             return True
     return False
+
+
+def is_wanted(search: LedgerSearch, entry: LedgerEntry) -> bool:
+    """Tell whether all that is asked for holds of an entry."""
+    asked = (
+        ("command_id", search.command_id),
+        ("principal", search.principal),
+        ("outcome", search.outcome),
+        ("correlation_id", search.correlation_id),
+        ("causation_id", search.causation_id),
+        ("tenant", search.tenant),
+    )
+    if any(value is not None and getattr(entry, name) != value for name, value in asked):
+        return False
+    if (search.types and entry.type not in search.types) or not set(search.tags).issubset(entry.tags):
+        return False
+    if search.since is not None and entry.recorded_at < search.since:
+        return False
+    if search.until is not None and entry.recorded_at >= search.until:
+        return False
+    return search.position is None or search.position in range(entry.first, entry.last + 1)
 
 
 def recorded(proposed: Proposed, position: Position, sent: Submission) -> Recorded:
