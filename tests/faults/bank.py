@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from twofold import App, Command, Context, Event, Metadata, Query, ReadModel, Rejected, Tag, View, WriteModel
 from twofold.history.record import Recorded
 
 AccountId = Annotated[str, Tag("account")]
+BranchId = Annotated[str, Tag("branch", hashed=True)]
+MOST_VISITS = 3
 
 
 class Deposit(Command):
@@ -68,6 +70,25 @@ class Announce(Command):
     account: AccountId
 
 
+class Visit(Command):
+    """Decided on a model of two tags, and on one of one."""
+
+    account: AccountId
+    branch: BranchId
+
+
+class Audit(Command):
+    """Decided on a model without tag."""
+
+    account: AccountId
+
+
+class Collect(Command):
+    """Decided on a list of models and on one without tag."""
+
+    accounts: list[AccountId]
+
+
 class Deposited(Event):
     account: AccountId
     amount: int
@@ -103,12 +124,30 @@ class Announced(Event):
     account: AccountId
 
 
+class Visited(Event):
+    account: AccountId
+    branch: BranchId
+    seen: int
+    times: int
+
+
+class Audited(Event):
+    account: AccountId
+    number: int
+
+
+class Collected(Event):
+    accounts: list[AccountId]
+    seen: list[int]
+    audits: int
+
+
 class Account(WriteModel, tag="account"):
     seen: int = 0
     balance: int = 0
     order: int = 0
 
-    def evolve(self, event: Deposited | Withdrawn | Linked | Pondered | Announced) -> None:
+    def evolve(self, event: Deposited | Withdrawn | Linked | Pondered | Announced | Collected) -> None:
         self.seen += 1
         self.order = (self.order * 31 + ord(type(event).__name__[0])) % 1_000_003
         if isinstance(event, Deposited):
@@ -129,6 +168,20 @@ class Trail(WriteModel, tag="account"):
         self.seen += 1
         self.last, self.at = meta.position, meta.time
         self.positions.append(meta.position)
+
+
+class Visits(WriteModel, tag=("branch", "account")):
+    times: int = 0
+
+    def evolve(self, event: Visited) -> None:
+        self.times += 1
+
+
+class Audits(WriteModel, tag=None):
+    count: int = 0
+
+    def evolve(self, event: Audited) -> None:
+        self.count += 1
 
 
 class Statement(ReadModel, key="account"):
@@ -209,6 +262,23 @@ def announce(command: Announce) -> Announced:
     return Announced(command.account)
 
 
+@bank.command
+def visit(command: Visit, account: Account, visits: Visits) -> Visited:
+    if visits.times == MOST_VISITS:
+        raise Rejected("too_often", f"{command.account}/{command.branch}:{visits.times}")
+    return Visited(command.account, command.branch, account.seen, visits.times)
+
+
+@bank.command
+def audit(command: Audit, audits: Audits) -> Audited:
+    return Audited(command.account, audits.count + 1)
+
+
+@bank.command
+def collect(command: Collect, accounts: list[Account], audits: Audits) -> Collected:
+    return Collected(command.accounts, [account.seen for account in accounts], audits.count)
+
+
 @bank.query
 async def get_statement(query: GetStatement, statements: View[Statement]) -> Statement | None:
     return await statements.get(query.account)
@@ -231,7 +301,7 @@ def examine(history: Iterable[Recorded], rejections: Iterable[tuple[str, int]] =
     Raises:
         Contradiction: one does not.
     """
-    by_account: defaultdict[str, list[int]] = defaultdict(list)
+    seen: defaultdict[str, list[int]] = defaultdict(list)
     trails: defaultdict[str, list[Recorded]] = defaultdict(list)
     balances: defaultdict[str, int] = defaultdict(int)
     position = 0
@@ -240,36 +310,65 @@ def examine(history: Iterable[Recorded], rejections: Iterable[tuple[str, int]] =
         if recorded.position != position:
             raise Contradiction(f"expected position {position}, found {recorded.position}")
         event = bank.codec.decode(recorded)
-        match event:
-            case Linked():
-                expected = len(by_account[event.one]), len(by_account[event.other])
-                found = event.seen_one, event.seen_other
-            case Inspected():
-                trail = trails[event.account]
-                last = trail[-1] if trail else None
-                expected = (len(trail), last and (last.position, last.metadata.time))  # type: ignore[assignment]
-                found = (event.seen, last and (event.last, event.at))  # type: ignore[assignment]
-            case Announced():
-                expected = found = (0, 0)
-            case Deposited() | Withdrawn() | Pondered():
-                expected, found = (len(by_account[event.account]), 0), (event.seen, 0)
-            case _:
-                raise Contradiction(f"position {position} holds {recorded.type}")
+        expected, found = _told(event, {name: len(places) for name, places in seen.items()}, trails)
         if found != expected:
             raise Contradiction(f"position {position}, {event}: it had seen {found}, before it are {expected}")
         if isinstance(event, Deposited | Withdrawn):
             balances[event.account] += event.amount if isinstance(event, Deposited) else -event.amount
             if balances[event.account] < 0:
                 raise Contradiction(f"position {position}: the balance of {event.account} is negative")
-        for tag in recorded.tags:
-            name = tag.removeprefix("account:")
-            if recorded.type != "Inspected":
-                by_account[name].append(position)
-            if recorded.type in ("Deposited", "Withdrawn", "Linked", "Inspected"):
+        for name in _touched_by(event, recorded):
+            seen[name].append(position)
+        if isinstance(event, Deposited | Withdrawn | Linked | Inspected):
+            for name in _accounts_of(recorded):
                 trails[name].append(recorded)
     for reason, at in rejections:
-        name, _, seen = reason.rpartition(":")
-        before = sum(1 for place in by_account[name] if place <= at)
-        if before != int(seen):
-            raise Contradiction(f"a rejection at {at} had seen {seen} events of {name}, there are {before}")
+        name, _, count = reason.rpartition(":")
+        before = sum(1 for place in seen[name] if place <= at)
+        if before != int(count):
+            raise Contradiction(f"a rejection at {at} had seen {count} events of {name}, there are {before}")
     return position
+
+
+def _told(event: Event, before: Mapping[str, int], trails: Mapping[str, Sequence[Recorded]]) -> tuple[Any, Any]:
+    """Return what an event should tell that its handler had seen, and what it tells."""
+
+    def of(name: str) -> int:
+        return before.get(name, 0)
+
+    match event:
+        case Linked():
+            return (of(event.one), of(event.other)), (event.seen_one, event.seen_other)
+        case Inspected():
+            trail = trails.get(event.account, ())
+            last = trail[-1] if trail else None
+            expected = (len(trail), last and (last.position, last.metadata.time))
+            return expected, (event.seen, last and (event.last, event.at))
+        case Visited():
+            pair = f"{event.account}/{event.branch}"
+            return (of(event.account), of(pair)), (event.seen, event.times)
+        case Audited():
+            return of("audits") + 1, event.number
+        case Collected():
+            return ([of(name) for name in event.accounts], of("audits")), (event.seen, event.audits)
+        case Announced():
+            return None, None
+        case Deposited() | Withdrawn() | Pondered():
+            return of(event.account), event.seen
+    raise Contradiction(f"the history holds {type(event).__name__}")
+
+
+def _touched_by(event: Event, recorded: Recorded) -> Iterable[str]:
+    """Return the names of what an event belongs to: an account, a pair of account and branch, the audits."""
+    match event:
+        case Inspected():
+            return ()
+        case Visited():
+            return (f"{event.account}/{event.branch}",)
+        case Audited():
+            return ("audits",)
+    return _accounts_of(recorded)
+
+
+def _accounts_of(recorded: Recorded) -> list[str]:
+    return [tag.removeprefix("account:") for tag in recorded.tags if tag.startswith("account:")]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from twofold.errors import OutcomeUnknown, StoreFailed
+from twofold.errors import OutcomeUnknown, StoreBusy, StoreFailed
 from twofold.history.boundary import Selection
 from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
 from twofold.history.record import Position, Recorded
 from twofold.history.store import Appended, Decision, History, Outcome
 
-Fault: TypeAlias = Literal["none", "delayed", "raced", "failed", "stored_unknown", "stored_failed", "cancelled", "odd"]
+Fault: TypeAlias = Literal[
+    "none", "delayed", "raced", "failed", "stored_unknown", "stored_failed", "cancelled", "odd", "busy", "unknown",
+]  # fmt: skip
 FAULTS: tuple[Fault, ...] = (
-    "none", "delayed", "raced", "failed", "stored_unknown", "stored_failed", "cancelled", "odd",
+    "none", "delayed", "raced", "failed", "stored_unknown", "stored_failed", "cancelled", "odd", "busy", "unknown",
 )  # fmt: skip
 
 
@@ -29,6 +31,7 @@ class RoughHistory:
         plan: what befalls each append in turn; after its end all goes well.
         turns: how many turns of the event loop a call takes, by a random source of its own; 0 for none.
         rival: called before an append that is to be `raced`: another process that is first.
+        unreadable: the numbers of the reads that fail after their first batch.
 
     Attributes:
         rejections: reason and position of each rejection that was stored.
@@ -42,8 +45,11 @@ class RoughHistory:
         turns: int = 0,
         seed: int = 0,
         rival: Callable[[], Awaitable[None]] | None = None,
+        unreadable: Collection[int] = (),
     ) -> None:
         self.real = real
+        self.unreadable = unreadable
+        self.reads = 0
         self.plan = list(plan)
         self.rival = rival
         self.rejections: list[tuple[str, Position]] = []
@@ -65,6 +71,11 @@ class RoughHistory:
             raise StoreFailed(path="rough", problem="it failed before anything was stored")
         if fault == "odd":
             raise RuntimeError("a driver's own error")
+        if fault == "busy":
+            await asyncio.sleep(0.01)
+            raise StoreBusy(path="rough", waited=0.01)
+        if fault == "unknown":
+            raise OutcomeUnknown(path="rough", problem="the connection was lost before the commit")
         outcomes = await self.real.append(decisions)
         for decision, outcome in zip(decisions, outcomes, strict=True):
             rejection = decision.rejection
@@ -82,12 +93,16 @@ class RoughHistory:
     async def read(
         self, selection: Selection, *, after: Position = 0, until: Position | None = None, limit: int | None = None
     ) -> AsyncIterator[Sequence[Recorded]]:
+        self.reads += 1
+        fails = self.reads in self.unreadable
         await self._pause()
         async for batch in self.real.read(selection, after=after, until=until, limit=limit):
             size = self._random.randrange(1, 4) if self._turns else len(batch)
             for start in range(0, len(batch), size):
                 yield batch[start : start + size]
                 await self._pause()
+                if fails:
+                    raise StoreFailed(path="rough", problem="it cannot be read any more")
 
     async def head(self) -> Position:
         return await self.real.head()

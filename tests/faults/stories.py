@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
 from unittest import mock
 from uuid import UUID
@@ -12,6 +13,8 @@ import msgspec
 
 from tests.faults.bank import (
     Announce,
+    Audit,
+    Collect,
     Deposit,
     Glance,
     Inspect,
@@ -19,6 +22,7 @@ from tests.faults.bank import (
     Move,
     Ponder,
     Survey,
+    Visit,
     Withdraw,
 )
 from tests.faults.nodes import check_cache, check_history, decider_of, everything_in, node_over, quiet
@@ -26,12 +30,14 @@ from tests.faults.rough_history import FAULTS, Fault, RoughHistory
 from tests.faults.virtual import run_virtually
 from twofold import Command, Receipt, Rejected
 from twofold.engines.memory import MemoryHistory
-from twofold.errors import CommandIdReused, Contended, OutcomeUnknown, StoreFailed
+from twofold.errors import CommandIdReused, Contended, StoreError
+from twofold.history.record import Recorded
 from twofold.history.store import History
 from twofold.node import Node
 from twofold.write import cache, snapshots
 
 ACCOUNTS = ["a", "b", "c"]
+BRANCHES = ["north", "south"]
 IDS = [UUID(int=number) for number in range(1, 4)]
 
 
@@ -45,10 +51,11 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Story(msgspec.Struct, frozen=True):
-    """Waves of commands that are sent at once, and what befalls the appends of each node."""
+    """Waves of commands that are sent at once, and what befalls the appends and the reads of each node."""
 
     waves: tuple[tuple[Sent, ...], ...]
     plans: tuple[tuple[Fault, ...], ...]
+    unreadable: tuple[tuple[int, ...], ...]
     turns: int
     seed: int
     kept: int
@@ -65,7 +72,8 @@ def story_of(seed: int, nodes: int = 2) -> Story:
             (
                 Deposit(account, amount), Withdraw(account, amount), Move(account, other, amount), Link(account, other),
                 Inspect(account), Survey(account), Ponder(account, chance.randrange(4)), Glance(account),
-                Announce(account),
+                Announce(account), Visit(account, chance.choice(BRANCHES)), Audit(account),
+                Collect(chance.choices(ACCOUNTS, k=chance.randrange(4))),
             )
         )  # fmt: skip
 
@@ -77,6 +85,7 @@ def story_of(seed: int, nodes: int = 2) -> Story:
     return Story(
         tuple(tuple(sent() for _ in range(chance.randint(1, 9))) for _ in range(chance.randint(1, 5))),
         tuple(tuple(chance.choices(FAULTS, k=chance.randrange(7))) for _ in range(nodes)),
+        tuple(tuple(chance.choices(range(1, 12), k=chance.randrange(3))) for _ in range(nodes)),
         chance.randrange(4),
         seed,
         chance.choice([2, 3, 10_000]),
@@ -109,10 +118,11 @@ async def _tell(story: Story, histories: Sequence[History]) -> None:
     random.seed(story.seed)
     *own, history = histories
     rough = [
-        RoughHistory(each, plan, turns=story.turns, seed=story.seed)
-        for each, plan in zip(own, story.plans, strict=True)
+        RoughHistory(each, plan, turns=story.turns, seed=story.seed, unreadable=unreadable)
+        for each, plan, unreadable in zip(own, story.plans, story.unreadable, strict=True)
     ]
     rival = node_over(RoughHistory(history))
+    told: Counter[str] = Counter()
     async with rival:
         for each in rough:
             each.rival = lambda: _be_first(rival)
@@ -128,10 +138,14 @@ async def _tell(story: Story, histories: Sequence[History]) -> None:
                     await check_cache(node, history)
                 for sent, answer in zip(wave, answers, strict=True):
                     await check_answer(sent, answer, history)
+                    if isinstance(answer, Rejected):
+                        told[answer.reason] += 1
         finally:
             for node in nodes:
                 await node.close()
-    await check_history(history, [stored for each in rough for stored in each.rejections])
+    rejections = [stored for each in rough for stored in each.rejections]
+    assert told <= Counter(reason for reason, _ in rejections), "a rejection was told that is not stored"
+    await check_history(history, rejections)
     await check_ids(history)
 
 
@@ -146,7 +160,7 @@ async def check_answer(sent: Sent, answer: Receipt | BaseException, history: His
             assert stored == answer.position, f"{answer} was given for what is stored at {stored}"
         case CommandIdReused():
             assert sent.id is not None
-        case Rejected() | StoreFailed() | OutcomeUnknown() | RuntimeError() | Contended() | asyncio.CancelledError():
+        case Rejected() | StoreError() | RuntimeError() | Contended() | asyncio.CancelledError():
             pass
         case _:
             raise AssertionError(f"{sent} was answered with {answer!r}") from answer
@@ -154,12 +168,13 @@ async def check_answer(sent: Sent, answer: Receipt | BaseException, history: His
 
 async def check_ids(history: History) -> None:
     """Check that the events of one command id are adjacent, and come from one decision."""
-    places: dict[UUID, list[int]] = {}
+    events: dict[UUID, list[Recorded]] = {}
     for recorded in await everything_in(history):
-        places.setdefault(recorded.metadata.command_id, []).append(recorded.position)
-    for command_id, found in places.items():
-        assert found == list(range(found[0], found[0] + len(found))), f"{command_id} was decided twice: {found}"
-        assert len(found) <= 2
+        events.setdefault(recorded.metadata.command_id, []).append(recorded)
+    for command_id, found in events.items():
+        first = found[0].position
+        assert [each.position for each in found] == list(range(first, first + len(found))), f"{command_id}: {found}"
+        assert len(found) == 1 or [each.type for each in found] == ["Withdrawn", "Deposited"], f"{command_id} twice"
 
 
 def live_through(seed: int) -> str:

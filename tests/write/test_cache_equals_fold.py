@@ -9,9 +9,22 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.faults.bank import Announce, Deposit, Glance, Inspect, Link, Move, Ponder, Survey, Withdraw
+from tests.faults.bank import (
+    Announce,
+    Audit,
+    Collect,
+    Deposit,
+    Glance,
+    Inspect,
+    Link,
+    Move,
+    Ponder,
+    Survey,
+    Visit,
+    Withdraw,
+)
 from tests.faults.rough_history import FAULTS
-from tests.faults.stories import ACCOUNTS, IDS, Sent, Story, tell
+from tests.faults.stories import ACCOUNTS, BRANCHES, IDS, Sent, Story, tell
 from tests.faults.virtual import run_virtually
 from twofold import Command
 from twofold.engines.memory import MemoryHistory
@@ -33,6 +46,9 @@ def commands() -> st.SearchStrategy[Command]:
         st.builds(Ponder, account, st.integers(0, 3)),
         st.builds(Glance, account),
         st.builds(Announce, account),
+        st.builds(Visit, account, st.sampled_from(BRANCHES)),
+        st.builds(Audit, account),
+        st.builds(Collect, st.lists(account, max_size=3)),
     )
 
 
@@ -50,6 +66,7 @@ def stories(nodes: int) -> st.SearchStrategy[Story]:
         Story,
         st.lists(wave, min_size=1, max_size=4).map(tuple),
         st.tuples(*[plan] * nodes),
+        st.tuples(*[st.lists(st.integers(1, 11), max_size=2).map(tuple)] * nodes),
         st.integers(0, 3),
         st.integers(0, 10_000),
         st.sampled_from([2, 3, 10_000]),

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from tests.faults.stories import live_through
 from twofold.history import commit
-from twofold.history.boundary import Condition
+from twofold.history.boundary import Condition, Selection, marks_of
 from twofold.history.record import Recorded
-from twofold.history.store import Decision
+from twofold.history.store import Appended, Decision
+from twofold.message import Event
+from twofold.write import decide
 from twofold.write.cache import Cache, Entry
 from twofold.write.decide import Decider
 from twofold.write.group import Changes, GroupCommit, Pending
-from twofold.write.handler import Boundary
+from twofold.write.handler import Boundary, CommandHandler
 from twofold.write.load import Loader
 
 
@@ -68,6 +70,57 @@ def _keep_what_did_not_happen(group: GroupCommit, pending: Pending, first: int) 
         group._snapshots.keep(entry.boundary, state, first + place, pending.proposed[place].id)
 
 
+def _tags_alone(real: Callable[..., bool]) -> Callable[..., bool]:
+    return lambda changes, criterion: bool(criterion.tags) and real(changes, criterion)
+
+
+def _touched_by_one_tag(cache: Cache, type_: str, tags: Collection[str]) -> Iterator[Entry]:
+    for mark in marks_of(type_, tags):
+        yield from tuple(cache._by_mark.get(mark, ()))
+
+
+def _touched_by_tags_alone(real: Callable[..., Iterator[Entry]]) -> Callable[..., Iterator[Entry]]:
+    return lambda *event: (entry for entry in real(*event) if entry.criterion.tags)
+
+
+def _pending_by_tags_alone(real: Callable[..., Iterator[Event]]) -> Callable[..., Iterator[Event]]:
+    return lambda group, criterion: real(group, criterion) if criterion.tags else iter(())
+
+
+def _first_alone(boundaries: Sequence[Boundary]) -> Selection:
+    return Selection(tuple(boundary.criterion for boundary in boundaries[:1]))
+
+
+def _out_of_order(real: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    return lambda handler, command, models: real(handler, command, models[::-1] if len(models) == 4 else models)
+
+
+def _answered_at_once(real: Callable[..., None]) -> Callable[..., None]:
+    def add(group: GroupCommit, pending: Pending) -> None:
+        real(group, pending)
+        waiting = sum(len(each.events) for each in group.pending())
+        pending.answer(Appended(group.position + 1, group.position + waiting))
+
+    return add
+
+
+def _rejected_at_once(real: Callable[..., None]) -> Callable[..., None]:
+    def add(group: GroupCommit, pending: Pending) -> None:
+        real(group, pending)
+        if pending.rejection is not None:
+            pending.answer(Appended(group.position, group.position))
+
+    return add
+
+
+def _fail_silently(group: GroupCommit, error: Exception) -> None:
+    group._cache.clear()
+    failed, group._flying = group._flying, []
+    group._sift(Changes(), all_of_them=True)
+    for pending in failed:
+        pending.answer(None)
+
+
 def _nothing(*_: Any, **__: Any) -> None:
     return None
 
@@ -93,8 +146,19 @@ PLANTS: dict[str, tuple[Any, str, Any]] = {
     "after a failure the models are kept": (Cache, "clear", _nothing),
     "an async handler's models may move": (Decider, "_have_moved", _no),
     "the append checks no condition": (GroupCommit, "_conditioned", _condition_on_all),
+    "a model without tag is not seen to change": (Changes, "_touch", _tags_alone(Changes._touch)),
+    "one of two tags is enough to be folded": (Cache, "touched", _touched_by_one_tag),
+    "a model without tag is not folded": (Cache, "touched", _touched_by_tags_alone(Cache.touched)),
+    "waiting events are folded by tag alone": (
+        GroupCommit, "pending_events", _pending_by_tags_alone(GroupCommit.pending_events),
+    ),
+    "a decision rests on its first model": (decide, "selection_of", _first_alone),
+    "the models of a list are out of order": (CommandHandler, "_by_name", _out_of_order(CommandHandler._by_name)),
+    "a sender is answered before the commit": (GroupCommit, "add", _answered_at_once(GroupCommit.add)),
+    "a rejection is told before the commit": (GroupCommit, "add", _rejected_at_once(GroupCommit.add)),
+    "what failed is decided again, whatever became of it": (GroupCommit, "_fail", _fail_silently),
     "rejections are not checked": (commit, "_rests_on_nothing", _unchecked_rejections(commit._rests_on_nothing)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("plant", PLANTS)
