@@ -155,7 +155,10 @@ def commands_of(options: Options) -> list[tuple[UUID, Command]]:
 
 
 async def load(options: Options) -> None:
-    """Send commands, so many at once; say each receipt. Those whose numbers come on standard input are left out."""
+    """Send commands, so many at once; say each receipt and between which times it was waited for.
+
+    Those whose numbers come on standard input are left out.
+    """
     answered = {int(word) for word in sys.stdin.readline().split()}
     waiting = [(each, command) for each, command in commands_of(options) if each.int not in answered]
     waiting.reverse()
@@ -163,9 +166,10 @@ async def load(options: Options) -> None:
     async def sender(node: Node) -> None:
         while waiting:
             command_id, command = waiting.pop()
+            started = time.monotonic()
             try:
                 receipt = await node.send(command, command_id=command_id)
-                say([str(command_id), receipt.position, receipt.repeated])
+                say([str(command_id), receipt.position, receipt.repeated, started, time.monotonic()])
             except Rejected as rejected:
                 say([str(command_id), None, rejected.reason])
 
