@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -71,7 +72,7 @@ def bouncer(server: str, *, sessions: int = 3) -> Iterator[str]:
             process.wait()
 
 
-def _as_nobody(folder: Path) -> dict[str, int]:
+def _as_nobody(folder: Path) -> dict[str, Any]:
     # It refuses to run as root.
     if os.geteuid() != 0:
         return {}

@@ -77,7 +77,10 @@ class Proxy:
         return self._parts._replace(netloc=f"{user}{at}127.0.0.1:{self._port}").geturl()
 
     async def __aenter__(self) -> Self:
-        self._listening = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(
+            lambda: asyncio.StreamReaderProtocol(_Reader(), self._accept), "127.0.0.1", 0
+        )
         self._port = self._listening.sockets[0].getsockname()[1]
         return self
 
@@ -93,6 +96,11 @@ class Proxy:
         for link in self._links:
             link.open.set()
 
+    async def quiet(self) -> None:
+        """Return when every connection that its client has left has ended, with all that it had sent handled."""
+        while any(link.is_left for link in self._links):
+            await asyncio.sleep(0.001)
+
     async def cut_all(self) -> None:
         """Reset every connection."""
         for link in tuple(self._links):
@@ -107,6 +115,20 @@ class Proxy:
             await link.run(self._parts.hostname or "127.0.0.1", self._parts.port or 5432)
         finally:
             self._links.discard(link)
+
+
+class _Reader(asyncio.StreamReader):
+    """Knows as soon as its other side has gone, before all that came from there is read."""
+
+    has_ended = False
+
+    def feed_eof(self) -> None:
+        self.has_ended = True
+        super().feed_eof()
+
+    def set_exception(self, exc: Exception) -> None:
+        self.has_ended = True
+        super().set_exception(exc)
 
 
 class _Link:
@@ -140,6 +162,11 @@ class _Link:
                 await asyncio.wait(self._pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._end()
+
+    @property
+    def is_left(self) -> bool:
+        """True where the client has gone."""
+        return isinstance(self._reader, _Reader) and self._reader.has_ended
 
     def reset(self) -> None:
         """End both connections at once, so that both sides are told so."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -25,9 +27,7 @@ def test_commands_of_three_nodes_take_positions_in_the_order_of_real_time(place:
     check_real_time(commands)
     # The control: two that followed one another by a hair have their positions exchanged.
     in_order = sorted(commands, key=lambda command: command.position)
-    at, (one, other) = next(
-        (n, pair) for n, pair in enumerate(zip(in_order, in_order[1:], strict=False)) if pair[0].ended < pair[1].started
-    )
+    at, (one, other) = next((n, pair) for n, pair in enumerate(pairwise(in_order)) if pair[0].ended < pair[1].started)
     in_order[at : at + 2] = (
         msgspec.structs.replace(one, position=other.position),
         msgspec.structs.replace(other, position=one.position),

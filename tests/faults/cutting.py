@@ -1,0 +1,147 @@
+"""Appends whose connection goes wrong at one message, and what must be true whatever their senders were told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import TypeAlias
+from uuid import uuid4
+
+import msgspec
+
+from tests.faults.messages import Message
+from tests.faults.opening import open_history
+from tests.faults.places import Place, Places
+from tests.faults.proxy import ACTS, Act, Fault, Proxy
+from tests.faults.stored import Lost
+from twofold.clock import new_id
+from twofold.errors import OutcomeUnknown, StoreBusy, StoreFailed, StoreUnavailable
+from twofold.history.boundary import Condition, Selection
+from twofold.history.record import Proposed, Submission
+from twofold.history.store import Appended, Decision, Duplicate, History, Outcome
+
+DEADLINE = 0.3
+PATIENCE = 20 * DEADLINE
+
+Told: TypeAlias = Outcome | OutcomeUnknown | StoreBusy | StoreFailed | StoreUnavailable
+
+
+class Case(msgspec.Struct, frozen=True):
+    """What befalls which message of an append.
+
+    Args:
+        act: see `Fault`.
+        number: which message, from 1.
+        earlier: how many appends the connection has carried before; the first one prepares the statement.
+        seconds: of a delay.
+    """
+
+    act: Act
+    number: int
+    earlier: int = 0
+    seconds: float = 0.02
+
+
+def of_append(message: Message) -> bool:
+    """Tell whether a message belongs to an append."""
+    return "history.append" in message.statement
+
+
+def made() -> Decision:
+    """Return a decision of one event, by a command of its own."""
+    event = Proposed(new_id(), "Happened", 1, ("cut:1",), b"{}")
+    return Decision(Submission(uuid4(), "Cut", b"{}"), Condition(Selection()), (event,))
+
+
+async def told(history: History, decision: Decision) -> Told:
+    """Append, and return what the sender is told; it is told something in time."""
+    async with asyncio.timeout(PATIENCE):
+        try:
+            return (await history.append([decision]))[0]
+        except (OutcomeUnknown, StoreBusy, StoreFailed, StoreUnavailable) as error:
+            return error
+
+
+def with_deadline(url: str, seconds: float = DEADLINE) -> str:
+    """Return the URL with a deadline for every use of the database."""
+    return f"{url}{'&' if '?' in url else '?'}deadline={seconds}"
+
+
+async def live_through(place: Place, case: Case, of: Callable[[Message], bool] = of_append) -> Told | None:
+    """Append while the connection goes wrong, again under the same id afterwards, and check what is stored.
+
+    Returns:
+        What the sender was told, or None where the append has fewer messages.
+
+    Raises:
+        Lost: somebody was told what is not so.
+    """
+    direct = await open_history(place.url)
+    async with Proxy(place.url) as proxy:
+        history = await open_history(with_deadline(proxy.url))
+        try:
+            for _ in range(case.earlier):
+                assert isinstance(await told(history, made()), Appended)
+            decision = made()
+            fault = proxy.fault = Fault(case.act, case.number, of, case.seconds)
+            answer = await told(history, decision)
+            if not fault.has_struck:
+                assert isinstance(answer, Appended), answer
+                return None
+            proxy.mend()
+            await proxy.quiet()
+            await check(direct, decision, answer)
+            # The same history goes on, without being opened again.
+            assert isinstance(await told(history, made()), Appended)
+        finally:
+            await history.close()
+            await direct.close()
+    return answer
+
+
+async def check(history: History, decision: Decision, answer: Told) -> None:
+    """Check that what the sender was told is so, and that to send again has one effect.
+
+    Raises:
+        Lost: it is not so.
+    """
+    stored = await history.find(decision.submission.scope)
+    if isinstance(answer, Appended) and stored != answer.last:
+        raise Lost(f"told {answer}, stored is {stored}")
+    if isinstance(answer, StoreBusy | StoreFailed | StoreUnavailable) and stored is not None:
+        raise Lost(f"told that nothing was stored ({answer}), found at {stored}")
+    again = await told(history, decision)
+    expected = Duplicate(stored, True) if stored is not None else again
+    if again != expected or not isinstance(again, Appended | Duplicate):
+        raise Lost(f"sent again: {again}, expected {expected}")
+
+
+async def at_every_message(place: Place, act: Act, *, earlier: int = 0, seconds: float = 0.02) -> list[Told]:
+    """Live through a case for each message of an append, some at once; return what the senders were told."""
+    answers: list[Told] = []
+    number = 0
+    while True:
+        cases = [Case(act, number + each, earlier, seconds) for each in range(1, 5)]
+        several = await asyncio.gather(*(live_through(place, case) for case in cases))
+        answers += [answer for answer in several if answer is not None]
+        if None in several:
+            return answers
+        number += len(cases)
+
+
+def some_cuts(seed: int, places: Places) -> str:
+    """Live through some cases, the same for the same seed; for the long script."""
+    chance = Random(seed)
+    place = places.new()
+    cases = [
+        Case(chance.choice(ACTS), chance.randint(1, 12), chance.randrange(3), chance.choice((0.02, 2 * DEADLINE)))
+        for _ in range(20)
+    ]
+
+    async def all_of_them() -> list[Told | None]:
+        return await asyncio.gather(*(live_through(place, case) for case in cases))
+
+    kinds = [type(answer).__name__ for answer in asyncio.run(all_of_them()) if answer is not None]
+    place.stored()
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
