@@ -62,7 +62,9 @@ def bouncer(server: str, *, sessions: int = 3) -> Iterator[str]:
             )
         )  # fmt: skip
         with (Path(name) / "log").open("wb") as log:
-            process = subprocess.Popen([program(), settings], stdout=log, stderr=log, **_as_nobody(Path(name)))
+            process: subprocess.Popen[bytes] = subprocess.Popen(
+                [program(), settings], stdout=log, stderr=log, **_as_nobody(Path(name))
+            )
         try:
             _wait_for(own_port, process, Path(name) / "log")
             user = f"{parts.username}:unused@" if parts.username else ""

@@ -7,18 +7,15 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import apsw
 import msgspec
 
+from tests.faults.answers import Answers
 from tests.faults.bank import Deposit, Link, Move, Withdraw, bank
 from tests.faults.disk import Disk, Failure, Kind
 from tests.faults.nodes import check_cache, quiet
-from tests.faults.stored import Lost, Stored, rows_of, stored_in
-from twofold import Command, Receipt, Rejected
-from twofold.errors import OutcomeUnknown, StoreFailed, StoreFull
-from twofold.node import Node
+from tests.faults.stored import rows_of, stored_in
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -39,40 +36,6 @@ def cases(numbers: Sequence[int]) -> list[Case]:
         ("sync", apsw.SQLITE_IOERR_FSYNC),
     ]
     return [Case(kind, number, code, lasting=number % 5 == 0) for kind, code in ways for number in numbers]
-
-
-class Answers:
-    """What senders were told, by command id."""
-
-    def __init__(self) -> None:
-        self.receipts: dict[UUID, int] = {}
-        self.rejected: set[UUID] = set()
-        self.refused: set[UUID] = set()
-        self.unknown: set[UUID] = set()
-
-    async def send(self, node: Node, command: Command) -> None:
-        command_id = uuid4()
-        try:
-            receipt: Receipt = await node.send(command, command_id=command_id)
-            self.receipts[command_id] = receipt.position
-        except Rejected:
-            self.rejected.add(command_id)
-        except OutcomeUnknown:
-            self.unknown.add(command_id)
-        except (StoreFailed, StoreFull):
-            self.refused.add(command_id)
-
-    def check(self, stored: Stored) -> None:
-        """Check that nobody was told what is not so.
-
-        Raises:
-            Lost: somebody was.
-        """
-        stored.check()
-        stored.check_acknowledged(self.receipts.items())
-        for command_id in self.refused | self.rejected:
-            if command_id in stored.accepted:
-                raise Lost(f"{command_id} is stored, its sender was told that nothing was")
 
 
 async def live_through(case: Case, folder: Path, disk: Disk) -> Answers:

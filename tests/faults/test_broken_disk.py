@@ -11,8 +11,9 @@ from typing import Any
 import apsw
 import pytest
 
+from tests.faults.answers import Answers
 from tests.faults.bank import Deposit, bank
-from tests.faults.broken_disk import Answers, Case, cases, check_case
+from tests.faults.broken_disk import Case, cases, check_case
 from tests.faults.stored import Lost, stored_in
 from twofold import Receipt
 from twofold.engines.sqlite import SqliteHistory, writer

@@ -1,0 +1,92 @@
+"""Whatever else goes on in a PostgreSQL server, readers skip nothing and are not stopped by it (F2, F16, H1)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+import pytest
+
+from tests.faults.bouncer import bouncer
+from tests.faults.cutting import check, made, told, with_deadline
+from tests.faults.opening import open_history
+from tests.faults.places import PostgresPlace, PostgresPlaces
+from tests.faults.planted_postgres import UNLOCKED
+from tests.faults.test_processes import follow
+from twofold.history.store import Appended
+
+pytestmark = pytest.mark.anyio
+
+_HORIZON = """
+    SELECT count(*) FROM history.events WHERE xmin::text::bigint < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+"""
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def test_readers_skip_nothing_where_nobody_is_notified(database_place: PostgresPlace) -> None:
+    place = PostgresPlace(f"{database_place.url}?notify=off")
+    for said in follow(place, writers=4, each=250, readers=2):
+        assert said == {"seen": 1000, "wrong": [], "last": 1000}
+
+
+def test_readers_skip_nothing_behind_a_pooler_of_transactions(database_place: PostgresPlace) -> None:
+    with bouncer(database_place.url) as url:
+        for said in follow(PostgresPlace(url), writers=6, each=200, readers=2):
+            assert said == {"seen": 1200, "wrong": [], "last": 1200}
+
+
+async def test_control_without_the_lock_appends_take_the_same_positions(database_place: PostgresPlace) -> None:
+    await (await open_history(database_place.url)).close()
+    async with connected(database_place.url) as connection:
+        await connection.execute(UNLOCKED)
+    with pytest.raises(AssertionError, match="append ended with 1"):
+        await asyncio.to_thread(follow, database_place, writers=4, each=250, readers=1)
+
+
+async def test_transactions_that_stay_open_neither_hide_events_nor_hold_readers_up(
+    own_databases: PostgresPlaces,
+) -> None:
+    place, other = own_databases.new(), own_databases.new()
+    await (await open_history(place.url)).close()
+    async with AsyncExitStack() as stack:
+        writing, preparing, elsewhere, looking = [
+            await stack.enter_async_context(connected(url)) for url in (place.url, place.url, other.url, place.url)
+        ]
+        for connection in (writing, preparing, elsewhere):
+            await connection.execute("CREATE TABLE public.mine (); BEGIN; INSERT INTO public.mine DEFAULT VALUES")
+        await preparing.execute("PREPARE TRANSACTION 'not yet'; DROP TABLE IF EXISTS public.nothing")
+        await looking.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_xact_id()")
+        for said in await asyncio.to_thread(follow, place, writers=4, each=100, readers=2):
+            assert said == {"seen": 400, "wrong": [], "last": 400}
+        async with connected(place.url) as observing:
+            # The control: who reads only what is older than every open transaction sees nothing yet.
+            assert await observing.fetchval(_HORIZON) == 0
+        await preparing.execute("ROLLBACK PREPARED 'not yet'")
+
+
+async def test_an_append_in_a_transaction_that_stays_open_holds_others_up_no_longer_than_their_deadline(
+    database_place: PostgresPlace,
+) -> None:
+    direct = await open_history(database_place.url)
+    hasty = await open_history(with_deadline(database_place.url))
+    decision = made()
+    async with connected(database_place.url) as staying:
+        await staying.execute("BEGIN; SELECT history.lock()")
+        answer = await told(hasty, decision)
+        assert not isinstance(answer, Appended)
+        assert await direct.head() == 0
+        await staying.execute("COMMIT")
+    await check(direct, decision, answer)
+    assert isinstance(await told(hasty, made()), Appended)
+    await hasty.close()
+    await direct.close()
