@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import asyncpg
 import msgspec
+
+from twofold.clock import new_uuid
 from twofold.engines.postgres.batch import outcomes, parameters
 from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.postgres.statements import statement
-
-from twofold.clock import new_uuid
 from twofold.history.store import Appended, Decision, Outcome
 
 UNLOCKED = "CREATE OR REPLACE FUNCTION history.lock() RETURNS void LANGUAGE sql AS 'SELECT NULL::void'"

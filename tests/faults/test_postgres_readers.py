@@ -62,9 +62,9 @@ async def test_transactions_that_stay_open_neither_hide_events_nor_hold_readers_
         writing, preparing, elsewhere, looking = [
             await stack.enter_async_context(connected(url)) for url in (place.url, place.url, other.url, place.url)
         ]
-        for connection in (writing, preparing, elsewhere):
-            await connection.execute("CREATE TABLE public.mine (); BEGIN; INSERT INTO public.mine DEFAULT VALUES")
-        await preparing.execute("PREPARE TRANSACTION 'not yet'; DROP TABLE IF EXISTS public.nothing")
+        for number, connection in enumerate((writing, preparing, elsewhere)):
+            await connection.execute(f"BEGIN; CREATE TABLE public.mine{number} AS SELECT 1")
+        await preparing.execute("PREPARE TRANSACTION 'not yet'")
         await looking.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_xact_id()")
         for said in await asyncio.to_thread(follow, place, writers=4, each=100, readers=2):
             assert said == {"seen": 400, "wrong": [], "last": 400}

@@ -232,5 +232,19 @@ async def test_a_node_makes_the_schema_where_one_url_may_and_never_where_each_ro
     assert (await migrate.status(address)).pending == ()
 
 
+async def test_nobody_finds_a_schema_that_a_node_has_made_half(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Migration(2, "0002_slow", "SELECT pg_sleep(0.3);")
+    monkeypatch.setattr(schema, "MIGRATIONS", (FIRST, slow))
+    _, address = new(server)
+    making = asyncio.create_task(migrate.prepare(address))
+    found: set[int] = set()
+    while not making.done():
+        found.add((await migrate.status(address)).version)
+    await making
+    assert found <= {0, 2}
+
+
 def test_every_migration_has_the_number_of_its_place(request: pytest.FixtureRequest) -> None:
     assert [migration.number for migration in schema.MIGRATIONS] == list(range(1, len(schema.MIGRATIONS) + 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -80,11 +80,15 @@ async def script(address: Address) -> str:
     return "\n".join(f"-- {name}\nBEGIN;\n{schema.begin()}{text}COMMIT;\n" for name, text in steps)
 
 
-async def initialise(address: Address) -> Sequence[str]:
+async def initialise(address: Address, *, at_once: bool = False) -> Sequence[str]:
     """Make the roles and the schema, or bring them up to date; return the names of the migrations that were run.
 
     Each step is a transaction of its own, so it may be interrupted and run again; whoever runs it at the same time
     waits. Where all is up to date, rights are set again and nothing else happens.
+
+    Args:
+        address: the database.
+        at_once: True to make all migrations one transaction, so that nobody finds a schema that is half made.
 
     Raises:
         StoreUnavailable: it cannot be connected to, is too old, a replica, or the user may not do it.
@@ -97,7 +101,9 @@ async def initialise(address: Address) -> Sequence[str]:
         if found.replica:
             raise StoreUnavailable(path=address.shown, problem="it is a replica; run this on the primary")
         try:
-            return await _migrated(connection, address)
+            await _set_up(connection)
+            async with connection.transaction() if at_once else nullcontext():
+                return await _migrated(connection, address)
         except asyncpg.PostgresError as error:
             raise _told(error, address) from error
 
@@ -114,13 +120,14 @@ async def prepare(address: Address) -> bool:
     if address.urls or (await status(address)).version:
         return False
     try:
-        await initialise(address)
+        # A node that starts meanwhile would take a schema that is half made for an older one, and refuse it.
+        await initialise(address, at_once=True)
     except StoreUnavailable as error:
         raise NotInitialized(path=address.shown, problem=f"it has no schema of Twofold's; {error.problem}") from error
     return True
 
 
-async def _migrated(connection: Connection, address: Address) -> list[str]:
+async def _set_up(connection: Connection) -> None:
     for last in (False,) * (_TRIES - 1) + (True,):
         try:
             async with connection.transaction():
@@ -130,6 +137,9 @@ async def _migrated(connection: Connection, address: Address) -> list[str]:
             # "tuple concurrently updated": the roles are being made for another database, which no lock covers.
             if last:
                 raise
+
+
+async def _migrated(connection: Connection, address: Address) -> list[str]:
     done: list[str] = []
     for migration in schema.MIGRATIONS:
         async with connection.transaction():
