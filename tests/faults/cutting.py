@@ -12,10 +12,12 @@ import msgspec
 
 from tests.faults.messages import Message
 from tests.faults.opening import open_history
-from tests.faults.places import Place, Places
+from tests.faults.places import Places
 from tests.faults.proxy import ACTS, Act, Fault, Proxy
 from tests.faults.stored import Lost
 from twofold.clock import new_id
+from twofold.engines.postgres.address import read_address
+from twofold.engines.postgres.history import PostgresHistory
 from twofold.errors import OutcomeUnknown, StoreBusy, StoreFailed, StoreUnavailable
 from twofold.history.boundary import Condition, Selection
 from twofold.history.record import Proposed, Submission
@@ -63,13 +65,20 @@ async def told(history: History, decision: Decision) -> Told:
             return error
 
 
-def with_deadline(url: str, seconds: float = DEADLINE) -> str:
-    """Return the URL with a deadline for every use of the database."""
-    return f"{url}{'&' if '?' in url else '?'}deadline={seconds}"
+async def hasty(url: str) -> PostgresHistory:
+    """Open a history whose every use of the database has a short deadline; it tells nobody of its appends."""
+    history = PostgresHistory(read_address(f"{url}?deadline={DEADLINE}&notify=off"))
+    await history.open()
+    return history
 
 
-async def live_through(place: Place, case: Case, of: Callable[[Message], bool] = of_append) -> Told | None:
+async def live_through(direct: PostgresHistory, case: Case, of: Callable[[Message], bool] = of_append) -> Told | None:
     """Append while the connection goes wrong, again under the same id afterwards, and check what is stored.
+
+    Args:
+        direct: the history, by connections that do not go wrong.
+        case: what goes wrong.
+        of: the messages that are counted.
 
     Returns:
         What the sender was told, or None where the append has fewer messages.
@@ -77,27 +86,29 @@ async def live_through(place: Place, case: Case, of: Callable[[Message], bool] =
     Raises:
         Lost: somebody was told what is not so.
     """
-    direct = await open_history(place.url)
-    async with Proxy(place.url) as proxy:
-        history = await open_history(with_deadline(proxy.url))
+    async with Proxy(direct._server.address.url) as proxy:
+        history = await hasty(proxy.url)
         try:
             for _ in range(case.earlier):
-                assert isinstance(await told(history, made()), Appended)
+                await until_appended(history)
             decision = made()
             fault = proxy.fault = Fault(case.act, case.number, of, case.seconds)
             answer = await told(history, decision)
-            if not fault.has_struck:
-                assert isinstance(answer, Appended), answer
-                return None
             proxy.mend()
             await proxy.quiet()
             await check(direct, decision, answer)
             # The same history goes on, without being opened again.
-            assert isinstance(await told(history, made()), Appended)
+            await until_appended(history)
         finally:
             await history.close()
-            await direct.close()
-    return answer
+    return answer if fault.has_struck else None
+
+
+async def until_appended(history: History) -> None:
+    """Append one decision after another until one stands; that does not take long."""
+    async with asyncio.timeout(PATIENCE):
+        while not isinstance(await told(history, made()), Appended):
+            pass
 
 
 async def check(history: History, decision: Decision, answer: Told) -> None:
@@ -117,13 +128,13 @@ async def check(history: History, decision: Decision, answer: Told) -> None:
         raise Lost(f"sent again: {again}, expected {expected}")
 
 
-async def at_every_message(place: Place, act: Act, *, earlier: int = 0, seconds: float = 0.02) -> list[Told]:
+async def at_every_message(direct: PostgresHistory, act: Act, *, earlier: int = 0, seconds: float = 0.02) -> list[Told]:
     """Live through a case for each message of an append, some at once; return what the senders were told."""
     answers: list[Told] = []
     number = 0
     while True:
         cases = [Case(act, number + each, earlier, seconds) for each in range(1, 5)]
-        several = await asyncio.gather(*(live_through(place, case) for case in cases))
+        several = await asyncio.gather(*(live_through(direct, case) for case in cases))
         answers += [answer for answer in several if answer is not None]
         if None in several:
             return answers
@@ -140,7 +151,12 @@ def some_cuts(seed: int, places: Places) -> str:
     ]
 
     async def all_of_them() -> list[Told | None]:
-        return await asyncio.gather(*(live_through(place, case) for case in cases))
+        direct = await open_history(place.url)
+        assert isinstance(direct, PostgresHistory)
+        try:
+            return await asyncio.gather(*(live_through(direct, case) for case in cases))
+        finally:
+            await direct.close()
 
     kinds = [type(answer).__name__ for answer in asyncio.run(all_of_them()) if answer is not None]
     place.stored()

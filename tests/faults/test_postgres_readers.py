@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from tests.faults.bouncer import bouncer
-from tests.faults.cutting import check, made, told, with_deadline
+from tests.faults.cutting import check, hasty, made, told, until_appended
 from tests.faults.opening import open_history
 from tests.faults.places import PostgresPlace, PostgresPlaces
 from tests.faults.planted_postgres import UNLOCKED
@@ -78,15 +78,15 @@ async def test_an_append_in_a_transaction_that_stays_open_holds_others_up_no_lon
     database_place: PostgresPlace,
 ) -> None:
     direct = await open_history(database_place.url)
-    hasty = await open_history(with_deadline(database_place.url))
+    history = await hasty(database_place.url)
     decision = made()
     async with connected(database_place.url) as staying:
         await staying.execute("BEGIN; SELECT history.lock()")
-        answer = await told(hasty, decision)
+        answer = await told(history, decision)
         assert not isinstance(answer, Appended)
         assert await direct.head() == 0
         await staying.execute("COMMIT")
     await check(direct, decision, answer)
-    assert isinstance(await told(hasty, made()), Appended)
-    await hasty.close()
+    await until_appended(history)
+    await history.close()
     await direct.close()
