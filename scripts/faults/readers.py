@@ -6,4 +6,4 @@ python scripts/faults/readers.py --rounds 25
 import rounds
 
 if __name__ == "__main__":
-    rounds.run("readers", "tests.faults.test_processes:one_following", default=25, engines=["sqlite"])
+    rounds.run("readers", "tests.faults.test_processes:one_following", default=25, engines=["sqlite", "postgres"])

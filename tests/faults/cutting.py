@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeAlias
 from uuid import uuid4
@@ -128,36 +128,44 @@ async def check(history: History, decision: Decision, answer: Told) -> None:
         raise Lost(f"sent again: {again}, expected {expected}")
 
 
-async def at_every_message(direct: PostgresHistory, act: Act, *, earlier: int = 0, seconds: float = 0.02) -> list[Told]:
-    """Live through a case for each message of an append, some at once; return what the senders were told."""
+async def at_every_message(
+    histories: Sequence[PostgresHistory], act: Act, *, earlier: int = 0, seconds: float = 0.02
+) -> list[Told]:
+    """Live through a case for each message of an append; return what the senders were told.
+
+    Args:
+        histories: as many cases are lived through at once, each on one of them.
+        act: what goes wrong.
+        earlier: see `Case`.
+        seconds: see `Case`.
+    """
     answers: list[Told] = []
-    number = 0
     while True:
-        cases = [Case(act, number + each, earlier, seconds) for each in range(1, 5)]
-        several = await asyncio.gather(*(live_through(direct, case) for case in cases))
+        cases = [Case(act, len(answers) + number, earlier, seconds) for number in range(1, len(histories) + 1)]
+        several = await asyncio.gather(*map(live_through, histories, cases))
         answers += [answer for answer in several if answer is not None]
         if None in several:
             return answers
-        number += len(cases)
 
 
 def some_cuts(seed: int, places: Places) -> str:
-    """Live through some cases, the same for the same seed; for the long script."""
+    """Live through cases, the same for the same seed, each of them with others beside it; for the long script."""
     chance = Random(seed)
     place = places.new()
     cases = [
-        Case(chance.choice(ACTS), chance.randint(1, 12), chance.randrange(3), chance.choice((0.02, 2 * DEADLINE)))
+        Case(chance.choice(ACTS), chance.randint(1, 12), chance.randrange(3), chance.choice((0.02, 3 * DEADLINE)))
         for _ in range(20)
     ]
-
-    async def all_of_them() -> list[Told | None]:
-        direct = await open_history(place.url)
-        assert isinstance(direct, PostgresHistory)
-        try:
-            return await asyncio.gather(*(live_through(direct, case) for case in cases))
-        finally:
-            await direct.close()
-
-    kinds = [type(answer).__name__ for answer in asyncio.run(all_of_them()) if answer is not None]
+    answers = asyncio.run(_all_at_once(place.url, cases))
     place.stored()
+    kinds = [type(answer).__name__ for answer in answers if answer is not None]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+
+
+async def _all_at_once(url: str, cases: Sequence[Case]) -> list[Told | None]:
+    direct = await open_history(url)
+    assert isinstance(direct, PostgresHistory)
+    try:
+        return await asyncio.gather(*(live_through(direct, case) for case in cases))
+    finally:
+        await direct.close()

@@ -155,11 +155,14 @@ class _Link:
                 reader, server = await asyncio.open_connection(host, port)
                 self._writers.append(server)
                 server.write(first.content)
-                self._pumps = [
-                    asyncio.create_task(self._pump("to_server", self._reader, server)),
-                    asyncio.create_task(self._pump("to_client", reader, client)),
-                ]
+                to_server = asyncio.create_task(self._pump("to_server", self._reader, server))
+                to_client = asyncio.create_task(self._pump("to_client", reader, client))
+                self._pumps = [to_server, to_client]
                 await asyncio.wait(self._pumps, return_when=asyncio.FIRST_COMPLETED)
+                if not to_client.done():
+                    # The client has gone: the server ends when it has handled all that came.
+                    server.write_eof()
+                    await asyncio.wait([to_client])
         finally:
             await self._end()
 
@@ -189,8 +192,9 @@ class _Link:
                     return
                 await self._proxy.open.wait()
                 await self.open.wait()
-                writer.write(message.content)
-                await writer.drain()
+                if way == "to_server" or not self.is_left:
+                    writer.write(message.content)
+                    await writer.drain()
 
     async def _befall(self, fault: Fault, message: Message, writer: asyncio.StreamWriter) -> bool:
         """Do what is planned; True where the message is to be passed on all the same."""

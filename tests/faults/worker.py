@@ -173,7 +173,7 @@ async def load(options: Options) -> None:
             except Rejected as rejected:
                 say([str(command_id), None, rejected.reason])
 
-    async with await node_at(options.url, options.roles, options.planted) as node:
+    async with node_at(options.url, options.roles, options.planted) as node:
         say("ready")
         await asyncio.gather(*(sender(node) for _ in range(options.width)))
         say("done")
