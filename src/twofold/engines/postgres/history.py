@@ -10,12 +10,14 @@ from uuid import UUID
 from twofold.clock import new_uuid
 from twofold.engines.postgres.address import Address, DatabaseRole
 from twofold.engines.postgres.batch import outcomes, parameters, sides
+from twofold.engines.postgres.ledger import asked, entry_of
 from twofold.engines.postgres.news import Listener, Teller
 from twofold.engines.postgres.server import Server
 from twofold.engines.postgres.statements import statement
 from twofold.engines.postgres.unknown import resolve
 from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
 from twofold.history.record import Position, Recorded
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Decision, Outcome
@@ -110,6 +112,13 @@ class PostgresHistory:
         """Return the position that an accepted command reached."""
         rows = await self._server.fetch(statement("find"), *scope)
         return rows[0][0] if rows else None
+
+    async def ledger(
+        self, search: LedgerSearch = EVERY_ENTRY, *, after: int | None = None, newest: bool = True, limit: int = 100
+    ) -> Sequence[LedgerEntry]:
+        """Return a page of the ledger; see `History.ledger`."""
+        rows = await self._server.fetch(statement("read_ledger"), *asked(search, after, newest, limit))
+        return [entry_of(*row) for row in rows]
 
     async def close(self) -> None:
         """Close the connections after the appends that are under way."""
