@@ -39,7 +39,10 @@ ALLOWED: dict[str, Rights] = {
     "guest": ANYBODY,
     "twofold_writer": ANYBODY
     | oneself("twofold_writer")
-    | {("EXECUTE", f"history.{name}") for name in ("append", "resolve", "read", "head", "find", "identify")},
+    | {
+        ("EXECUTE", f"history.{name}")
+        for name in ("append", "resolve", "read", "read_ledger", "head", "find", "identify")
+    },
     "twofold_projector": ANYBODY
     | oneself("twofold_projector")
     | {("EXECUTE", f"history.{name}") for name in ("read", "head", "identify")}
