@@ -7,23 +7,27 @@ Every public name of the package is listed here; the rest is private. `twofold.t
 from twofold.app import App
 from twofold.context import Context, Principal, Receipt
 from twofold.errors import NotFresh, Rejected, TwofoldError
+from twofold.history.ledger import LedgerEntry
 from twofold.message import Command, Event, Metadata, Query
 from twofold.model import ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
 from twofold.read.answer import Answer
 from twofold.read.view import Found, View
 from twofold.tag import Hashed, Tag
+from twofold.write.causation import Causation
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
     "App",
+    "Causation",
     "Command",
     "Context",
     "Event",
     "Found",
     "Hashed",
+    "LedgerEntry",
     "Metadata",
     "ModelStatus",
     "Node",

@@ -20,6 +20,7 @@ from twofold import clock, wire
 from twofold.context import ANONYMOUS, Context, Principal, Receipt
 from twofold.errors import InvalidAddress, NodeClosed, RoleMissing, UnknownMessage
 from twofold.history.boundary import Criterion, Selection
+from twofold.history.ledger import LedgerEntry, LedgerSearch, Result
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.store import History
 from twofold.message import Command, Query, tags_of
@@ -32,6 +33,7 @@ from twofold.read.view import View
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
+from twofold.write.causation import Causation, causation_of
 from twofold.write.decide import Decider
 from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
@@ -43,6 +45,7 @@ SIDES: tuple[Role, ...] = ("write", "read", "project")
 ROLES: tuple[Role, ...] = (*SIDES, "http")
 A = TypeVar("A")
 Opened = TypeVar("Opened")
+_LEDGER_PAGE = 200
 
 Asker: TypeAlias = Callable[[Any, Context], Any]
 Opener: TypeAlias = Callable[[], Opened | Awaitable[Opened]]
@@ -249,6 +252,82 @@ class Node:
         async for batch in self.history.read(selection, after=after, until=until, limit=limit):
             for recorded in batch:
                 yield recorded
+
+    async def ledger(
+        self,
+        *,
+        command: type[Command] | str | None = None,
+        command_id: UUID | None = None,
+        principal: str | None = None,
+        tags: Iterable[str] = (),
+        outcome: Result | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
+        position: Position | None = None,
+        after: int | None = None,
+        newest: bool = True,
+        limit: int | None = None,
+    ) -> AsyncIterator[LedgerEntry]:
+        """Yield the decided commands for which everything given holds, the newest first.
+
+        Args:
+            command: commands of this class, or of this name.
+            command_id: the command of this id, each time that it was decided.
+            principal: sent by the principal of this name.
+            tags: whose own fields carry all of these tags.
+            outcome: `accepted`, `rejected` or `failed`.
+            since: recorded at this time or later, by the database's clock.
+            until: recorded before this time.
+            correlation_id: that belong to this.
+            causation_id: that this command or event caused.
+            position: the one that appended the event at this position.
+            after: go on behind this entry, in the order asked for.
+            newest: False for the oldest first.
+            limit: so many at most.
+
+        Raises:
+            NodeClosed, RoleMissing: the ledger is read by nodes that write.
+            StoreError: it cannot be read.
+        """
+        if self._history is None or "write" not in self.roles:
+            raise self._not_running("write")
+        name = command.message_name if isinstance(command, type) else command
+        search = LedgerSearch(
+            types=() if name is None else (name,),
+            command_id=command_id,
+            principal=principal,
+            tags=tuple(tags),
+            outcome=outcome,
+            since=since,
+            until=until,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            position=position,
+        )
+        left = limit
+        while left is None or left > 0:
+            size = _LEDGER_PAGE if left is None else min(left, _LEDGER_PAGE)
+            entries = await self._history.ledger(search, after=after, newest=newest, limit=size)
+            for entry in entries:
+                yield entry
+            if len(entries) < size:
+                return
+            after, left = entries[-1].entry, None if left is None else left - size
+
+    async def causation(self, command_id: UUID) -> Causation | None:
+        """Return the chain of causes and effects that a command is part of; None where there is no such command.
+
+        It begins with the first cause that is known. At most 1,000 commands are told.
+
+        Raises:
+            NodeClosed, RoleMissing: the ledger is read by nodes that write.
+            StoreError: it cannot be read.
+        """
+        if self._history is None or "write" not in self.roles:
+            raise self._not_running("write")
+        return await causation_of(self._history, command_id)
 
     async def models(self) -> list[ModelStatus]:
         """Return how each read model stands, by name.
