@@ -14,7 +14,13 @@ EMPTY = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
     TRUNCATE history.events, history.tags, history.ledger, history.voided;
+    TRUNCATE views.twofold_projections, views.twofold_parked;
     UPDATE history.about SET value = gen_random_uuid()::text WHERE name = 'history_id';
+    DO $$ DECLARE made regclass; BEGIN
+        FOR made IN SELECT oid FROM pg_class WHERE relnamespace = 'views'::regnamespace
+            AND relkind = 'r' AND relowner = 'twofold_projector'::regrole
+        LOOP EXECUTE format('DROP TABLE %s CASCADE', made); END LOOP;
+    END $$;
 """
 
 

@@ -9,6 +9,8 @@ import pytest
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.engines.postgres.address import read_address
 from twofold.engines.postgres.history import PostgresHistory
+from twofold.engines.postgres.server import Server
+from twofold.engines.postgres.views import PostgresViews
 from twofold.engines.sqlite import SqliteHistory, SqliteViews
 from twofold.read.store import ViewStore
 from twofold.testing.contracts import Engine, HistoryEngine, ViewEngine
@@ -42,6 +44,22 @@ def memory_views() -> ViewEngine:
 
 def sqlite_views(folder: Callable[[], Path]) -> ViewEngine:
     return Engine("sqlite", SqliteViews, place=folder, cannot={"lease"}, write_raw=_write_to_sqlite)
+
+
+def postgres_views(new: Callable[[], str], kind: type[PostgresViews] = PostgresViews) -> ViewEngine:
+    async def opened(url: str) -> PostgresViews:
+        address = read_address(url, {})
+        views = kind(Server(address, "reader"), Server(address, "projector"))
+        await views.open()
+        return views
+
+    return Engine("postgres", opened, place=new, write_raw=_write_to_postgres)
+
+
+async def _write_to_postgres(store: ViewStore, statement: str) -> None:
+    assert isinstance(store, PostgresViews)
+    async with store._reader._use() as connection:
+        await connection.execute(f"SET search_path = views; {statement}")
 
 
 def _write_to_sqlite(store: ViewStore, statement: str) -> None:

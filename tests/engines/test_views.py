@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.conftest import memory_views, sqlite_views
+from tests.engines.conftest import memory_views, postgres_views, sqlite_views
 from twofold.testing.contracts import ViewEngine, ViewStoreContract
 
-ENGINES: dict[str, Callable[[Callable[[], Path]], ViewEngine]] = {
-    "memory": lambda folder: memory_views(),
-    "sqlite": sqlite_views,
+ENGINES: dict[str, Callable[[pytest.FixtureRequest], ViewEngine]] = {
+    "memory": lambda request: memory_views(),
+    "sqlite": lambda request: sqlite_views(request.getfixturevalue("folder")),
+    "postgres": lambda request: postgres_views(request.getfixturevalue("initialised")),
 }
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, folder: Callable[[], Path]) -> ViewEngine:
-    return ENGINES[request.param](folder)
+def engine(request: pytest.FixtureRequest) -> ViewEngine:
+    return ENGINES[request.param](request)
 
 
 class TestViews(ViewStoreContract): ...
@@ -25,3 +26,4 @@ class TestViews(ViewStoreContract): ...
 def test_what_the_engines_cannot_do() -> None:
     assert memory_views().cannot == {"reopen", "share", "connect", "lease"}
     assert sqlite_views(Path).cannot == {"lease"}
+    assert postgres_views(str).cannot == set()

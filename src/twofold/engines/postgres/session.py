@@ -104,9 +104,24 @@ class Session:
         role = f"{set_} ROLE {self._takes()};" if self._takes() else ""
         return f"""{role}
             {set_} jit = off;
+            {self._own_settings(local=local)}
             {set_} default_transaction_isolation = 'read committed';
             SELECT set_config('synchronous_commit', 'on', {local}) WHERE current_setting('synchronous_commit') = 'off';
         """
+
+    def _own_settings(self, *, local: bool) -> str:
+        set_ = "SET LOCAL" if local else "SET"
+        match self._role:
+            case "reader":
+                # The rights already keep it from writing; this keeps it from locking rows and from counting sequences.
+                only = "transaction_read_only" if local else "default_transaction_read_only"
+                milliseconds = int(self._address.deadline * 1000)
+                return f"{set_} {only} = on; {set_} statement_timeout = {milliseconds};"
+            case "projector":
+                # It reads by keys alone, and a plan made while a table was small must not be kept when it is large.
+                return f"{set_} enable_seqscan = off;"
+            case _:
+                return ""
 
     def _takes(self) -> str:
         return f"twofold_{self._role}" if self._address.sets(self._role) else ""

@@ -1,0 +1,134 @@
+"""The statements of one read model's table, made from its definition: names are its own, values are bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twofold.engines.postgres.columns import quoted, stored_columns
+from twofold.engines.postgres.statements import statement
+from twofold.read.store import Page
+from twofold.read.table import Table
+
+_ADVANCE_VALUES = 9
+
+
+class Bound:
+    """The values of a statement, while it is being made."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def mark(self, value: Any) -> str:
+        """Take a value, and return the parameter that stands for it."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+class ViewSql:
+    """Text for one table; built once.
+
+    Attributes:
+        name: the table.
+        by_key: reads the row of one key; its values are the parameters.
+        by_keys: reads the rows of many; the parameters are arrays, one a field of the key.
+        advance: stores a batch; see `sql/advance.sql`.
+        advance_with_rows: the same; further parameters are arrays of the rows' values, one a column.
+        select: the beginning of a statement that reads rows.
+    """
+
+    def __init__(self, table: Table[Any]) -> None:
+        self._columns = {column.name: column for column in stored_columns(table)}
+        self._key = [self._columns[name] for name in table.key]
+        self.name = _in_views(table.versioned_name)
+        self._live = _in_views(table.live_name)
+        shown = ", ".join(column.shown(place) for place, column in enumerate(self._columns.values(), 1))
+        self.select = f"SELECT {shown} FROM {self.name} AS {quoted(table.live_name)} "
+        self.by_key = f"{self.select} WHERE " + " AND ".join(
+            column.equals(f"${place}") for place, column in enumerate(self._key, 1)
+        )
+        self.by_keys = self._by_keys(shown)
+        self.advance = statement("advance").format(stored="")
+        self.advance_with_rows = statement("advance").format(stored=self._upsert())
+
+    def create(self) -> str:
+        """Return the statement that makes the table."""
+        lines = [line for column in self._columns.values() for line in column.definitions()]
+        keys = ", ".join(quoted(column.name) for column in self._key)
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys}))"
+
+    def show(self) -> str:
+        """Return the statements that make the live name show this table."""
+        names = ", ".join(map(quoted, self._columns))
+        return f"DROP VIEW IF EXISTS {self._live}; CREATE VIEW {self._live} AS SELECT {names} FROM {self.name}"
+
+    def page(self, page: Page) -> tuple[str, list[Any]]:
+        """Return the statement that reads a page, with its values."""
+        bound = Bound()
+        where = self._where(page, bound)
+        order = ", ".join(self._ordered(name, descending) for name, descending in page.order)
+        limit = "" if page.limit is None else f" LIMIT {bound.mark(page.limit)}"
+        return f"{self.select}{where} ORDER BY {order}{limit}", bound.values
+
+    def count(self, page: Page) -> tuple[str, list[Any]]:
+        """Return the statement that counts rows, with its values."""
+        bound = Bound()
+        return f"SELECT count(*) FROM {self.name} {self._where(page, bound)}", bound.values
+
+    def _by_keys(self, shown: str) -> str:
+        arrays = ", ".join(f"${place}::{column.form.sent}[]" for place, column in enumerate(self._key, 1))
+        names = ", ".join(f'"{place}"' for place in range(1, len(self._key) + 1))
+        same = " AND ".join(column.equals(f'sent."{place}"') for place, column in enumerate(self._key, 1))
+        # Row by row through the index: a join might be planned while the table is small, and kept when it is large.
+        found = f"SELECT * FROM {self.name} WHERE {same} LIMIT 1"
+        return f"SELECT {shown} FROM unnest({arrays}) AS sent ({names}) CROSS JOIN LATERAL ({found}) AS found"
+
+    def _upsert(self) -> str:
+        columns = list(self._columns.values())
+        arrays = ", ".join(
+            f"${place}::{column.form.sent}[]" for place, column in enumerate(columns, _ADVANCE_VALUES + 1)
+        )
+        names = ", ".join(f'"{place}"' for place in range(1, len(columns) + 1))
+        written = [pair for place, column in enumerate(columns, 1) for pair in column.targets(f'sent."{place}"')]
+        keys = [quoted(column.name) for column in self._key]
+        rest = [target for target, _ in written if target not in keys]
+        change = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
+        return f""", stored AS (
+            INSERT INTO {self.name} ({", ".join(target for target, _ in written)})
+            SELECT {", ".join(value for _, value in written)} FROM unnest({arrays}) AS sent ({names})
+            WHERE EXISTS (SELECT FROM moved)
+            ON CONFLICT ({", ".join(keys)}) DO {change}
+        )"""
+
+    def _where(self, page: Page, bound: Bound) -> str:
+        parts = [
+            f"{quoted(name)} IS NULL" if value is None else self._columns[name].equals(bound.mark(value))
+            for name, value in page.equals
+        ]
+        if page.after is not None:
+            parts.append(self._beyond(page.order, page.after, bound))
+        return "WHERE " + " AND ".join(parts) if parts else ""
+
+    def _beyond(self, order: Sequence[tuple[str, bool]], after: Sequence[Any], bound: Bound) -> str:
+        """Return the condition for rows that come after these values: a > $1 OR (a = $1 AND (b > $2 OR …))."""
+        (name, descending), value = order[0], after[0]
+        column, rest = quoted(name), (order[1:], after[1:])
+        mark = "" if value is None else self._columns[name].stored(bound.mark(value))
+        same = f"{column} IS NULL" if value is None else f"{column} = {mark}"
+        if value is None:
+            later = "FALSE" if descending else f"{column} IS NOT NULL"
+        elif descending:
+            later = f"{column} < {mark}" + (f" OR {column} IS NULL" if self._columns[name].optional else "")
+        else:
+            later = f"{column} > {mark}"
+        return f"({later} OR ({same} AND {self._beyond(*rest, bound)}))" if rest[0] else f"({later})"
+
+    def _ordered(self, name: str, descending: bool) -> str:
+        # Empty fields come first, as in the other engines; only where there may be some, else no index would do.
+        direction = " DESC" if descending else ""
+        empty = (" NULLS LAST" if descending else " NULLS FIRST") if self._columns[name].optional else ""
+        return f"{quoted(name)}{direction}{empty}"
+
+
+def _in_views(name: str) -> str:
+    return f"views.{quoted(name)}"
