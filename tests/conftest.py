@@ -88,3 +88,18 @@ def initialised(
 
     yield new
     used_databases.extend(taken)
+
+
+@pytest.fixture
+def emptied(postgres_server: PostgresServer, initialised: Callable[[], str]) -> Callable[[], str]:
+    """Empties one database at each call, and returns its URL: for tests that need many, one after another."""
+    made: list[str] = []
+
+    def new() -> str:
+        if made:
+            postgres_server.execute(EMPTY, made[0])
+        else:
+            made.append(initialised())
+        return made[0]
+
+    return new

@@ -11,7 +11,7 @@ from twofold.testing.contracts import ViewEngine, ViewStoreContract
 ENGINES: dict[str, Callable[[pytest.FixtureRequest], ViewEngine]] = {
     "memory": lambda request: memory_views(),
     "sqlite": lambda request: sqlite_views(request.getfixturevalue("folder")),
-    "postgres": lambda request: postgres_views(request.getfixturevalue("initialised")),
+    "postgres": lambda request: postgres_views(request.getfixturevalue("emptied")),
 }
 
 
