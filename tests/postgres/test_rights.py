@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 Rights: TypeAlias = set[tuple[str, str]]
 
 READING = {"SELECT", "SELECT a column", "COPY TO"}
+WRITING = {"INSERT", "INSERT a column", "COPY FROM", "UPDATE", "DELETE", "LOCK TABLE"}
 ANYBODY = {(verb, "") for verb in ("CREATE TEMP TABLE", "CREATE FUNCTION in pg_temp", "large object", "NOTIFY", "DO")}
 """What PostgreSQL lets everybody do who may connect to a database."""
 
@@ -48,8 +49,13 @@ ALLOWED: dict[str, Rights] = {
     | {("EXECUTE", f"history.{name}") for name in ("read", "head", "identify")}
     | of("history.events", *READING)
     | of("history.tags", *READING)
+    | of("views.twofold_projections", *READING, *WRITING)
+    | of("views.twofold_parked", *READING, *WRITING)
     | of("views", "CREATE TABLE", "CREATE VIEW", "CREATE FUNCTION", "CREATE TYPE"),
-    "twofold_reader": ANYBODY | oneself("twofold_reader"),
+    "twofold_reader": ANYBODY
+    | oneself("twofold_reader")
+    | of("views.twofold_projections", *READING)
+    | of("views.twofold_parked", *READING),
 }
 
 
@@ -134,6 +140,8 @@ PLANTED = [
     ("twofold_projector", "ALTER SCHEMA views OWNER TO twofold_projector"),
     ("twofold_writer", "CREATE TABLE history.later (x int); GRANT ALL ON history.later TO twofold_writer"),
     ("twofold_writer", "GRANT twofold_owner TO twofold_writer"),
+    ("twofold_reader", "GRANT UPDATE (checkpoint) ON views.twofold_projections TO twofold_reader"),
+    ("twofold_writer", "GRANT USAGE ON SCHEMA views TO twofold_writer"),
     ("twofold_reader", "GRANT twofold_projector TO twofold_reader"),
     ("twofold_reader", "GRANT pg_read_server_files TO twofold_reader"),
     ("twofold_writer", "ALTER ROLE twofold_writer CREATEROLE"),

@@ -9,8 +9,9 @@ from twofold.engines.postgres import migrate
 from twofold.engines.postgres.address import read_address
 from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.postgres.migrate import DatabaseStatus
-from twofold.errors import InvalidAddress, NotInitialized
-from twofold.read.store import ViewStore
+from twofold.engines.postgres.server import Server
+from twofold.engines.postgres.views import PostgresViews
+from twofold.errors import NotInitialized
 
 Kind: TypeAlias = Literal["history", "views"]
 
@@ -44,10 +45,13 @@ class PostgresStorage:
     async def snapshots(self) -> None:
         """Return nothing: nodes keep snapshots in their memory."""
 
-    async def views(self, roles: Collection[str]) -> ViewStore:
-        """Connect as the projector, the reader, or both."""
-        problem = "PostgreSQL keeps no read models yet; name another place for them: views='sqlite:///…'"
-        raise InvalidAddress(address=self.shown, problem=problem)
+    async def views(self, roles: Collection[str]) -> PostgresViews:
+        """Connect as the reader, the projector, or both."""
+        reader = Server(self._address, "reader") if "read" in roles else None
+        projector = Server(self._address, "projector") if "project" in roles else None
+        views = PostgresViews(reader, projector)
+        await self._opened(views.open)
+        return views
 
     async def stored(self) -> frozenset[Kind]:
         """Return both kinds where the schema is there, whether or not anything is in it."""
