@@ -141,7 +141,7 @@ PLANTED = [
     ("twofold_writer", "CREATE TABLE history.later (x int); GRANT ALL ON history.later TO twofold_writer"),
     ("twofold_writer", "GRANT twofold_owner TO twofold_writer"),
     ("twofold_reader", "GRANT UPDATE (checkpoint) ON views.twofold_projections TO twofold_reader"),
-    ("twofold_writer", "GRANT USAGE ON SCHEMA views TO twofold_writer"),
+    ("twofold_writer", "GRANT USAGE ON SCHEMA views TO PUBLIC; GRANT SELECT ON views.twofold_parked TO PUBLIC"),
     ("twofold_reader", "GRANT twofold_projector TO twofold_reader"),
     ("twofold_reader", "GRANT pg_read_server_files TO twofold_reader"),
     ("twofold_writer", "ALTER ROLE twofold_writer CREATEROLE"),
