@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -81,12 +81,12 @@ def names(tree: Causation) -> Any:
 async def test_a_chain_of_causation_is_told_whole_from_anywhere_in_it(node: Node) -> None:
     first = await node.send(Deposit("a", 5))
     [event] = [event async for event in node.events()]
-    whole: dict[str, UUID] = {"correlation_id": first.command_id}
+    whole = first.command_id
     # By an event of the first; by the second itself; one that was rejected; and one that has nothing to do with them.
-    second = await node.send(Move("a", "b", 1), causation_id=event.id, **whole)
-    third = await node.send(Withdraw("b"), causation_id=second.command_id, **whole)
+    second = await node.send(Move("a", "b", 1), causation_id=event.id, correlation_id=whole)
+    third = await node.send(Withdraw("b"), causation_id=second.command_id, correlation_id=whole)
     with pytest.raises(Rejected):
-        await node.send(Withdraw("b", 9), causation_id=first.command_id, **whole)
+        await node.send(Withdraw("b", 9), causation_id=first.command_id, correlation_id=whole)
     await node.send(Deposit("c"))
     expected = ["Deposit", [1], ["Withdraw", []], ["Move", [2, 3], ["Withdraw", [4]]]]
     for receipt in (first, second, third):

@@ -1,4 +1,4 @@
-"""The command line: `twofold run | send | ask | events | tail | models | describe | new | db`.
+"""The command line: `twofold run | send | ask | events | tail | ledger | models | describe | new | db`.
 
 It knows `App` and `Node`, never an engine. Its own packages come with `pip install 'twofold[cli]'`; each command's
 module is imported when the command line is, what a command needs besides when it runs.

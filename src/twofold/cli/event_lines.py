@@ -8,10 +8,12 @@ from uuid import UUID
 
 import msgspec
 
-from twofold.cli.output import Output, for_people, json_line, visible
+from twofold.cli.output import Output, for_people, json_line
+from twofold.cli.rows import GAP, Rows
 from twofold.history.record import Recorded
 
-_POSITION, _TIME, _GAP = 9, 19, 2
+_POSITION, _TIME = 9, 19
+_COLUMNS = (("position", ""), ("time (UTC)", "dim"), ("type", "cyan"), ("tags", "green"), ("payload", ""))
 
 
 class EventLines(Protocol):
@@ -69,41 +71,22 @@ class JsonLines:
 
 
 class TableLines:
-    """Prints an event as a row; rows come one by one, so that the widths are those of the terminal, not of the rows."""
+    """Prints an event as a row."""
 
     def __init__(self, output: Output) -> None:
-        from twofold.cli.terminal import console
-
-        self._output = output
-        self._console = console()
-        rest = max(40, self._console.width - _POSITION - _TIME - 4 * _GAP)
-        type_, tags = min(28, rest // 4), min(45, rest // 3)
-        self._widths = (_POSITION, _TIME, type_, tags, rest - type_ - tags)
-        self._begun = False
+        self._rows = Rows(output, _COLUMNS, _widths)
 
     def show(self, recorded: Recorded) -> None:
         """Print an event, and the heading before the first one."""
-        if not self._begun:
-            self._begun = True
-            self._print(("position", "time (UTC)", "type", "tags", "payload"), "bold", "bold", "bold", "bold", "bold")
         time = recorded.metadata.time.isoformat(" ", "seconds").partition("+")[0]
-        values = (str(recorded.position), time, recorded.type, " ".join(recorded.tags), recorded.payload.decode())
-        self._print(values, "", "dim", "cyan", "green", "")
+        tags = " ".join(recorded.tags)
+        self._rows.show(str(recorded.position), time, recorded.type, tags, recorded.payload.decode())
 
-    def _print(self, values: tuple[str, ...], *styles: str) -> None:
-        from rich.text import Text
 
-        line = Text()
-        for place, (value, style, width) in enumerate(zip(values, styles, self._widths, strict=True)):
-            # More than a line of a long payload is never looked at.
-            cell = Text(visible(value[: width + 1], lines=False), style)
-            cell.truncate(width, overflow="ellipsis")
-            cell.align("right" if place == 0 else "left", width)
-            line.append_text(cell).append(" " * _GAP)
-        line.rstrip()
-        with self._console.capture() as captured:
-            self._console.print(line, no_wrap=True, crop=False, overflow="ignore")
-        self._output.write(captured.get().encode(self._console.encoding, "replace"))
+def _widths(width: int) -> tuple[int, ...]:
+    rest = max(40, width - _POSITION - _TIME - 4 * GAP)
+    type_, tags = min(28, rest // 4), min(45, rest // 3)
+    return (_POSITION, _TIME, type_, tags, rest - type_ - tags)
 
 
 def event_lines(output: Output, json: bool) -> EventLines:

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, TypeAlias
-
-from cyclopts import Parameter
+from collections.abc import AsyncIterator
 
 from twofold import clock
 from twofold.app import App
 from twofold.cli.event_lines import EventLines, event_lines
 from twofold.cli.filters import Filters, Search
-from twofold.cli.options import DEFAULT_URL, Json, Url, require_history
-from twofold.cli.output import Output, descriptor_of_output, is_pipe, print_note
+from twofold.cli.following import until_told
+from twofold.cli.options import DEFAULT_URL, Json, OptionalTarget, Url, require_history
+from twofold.cli.output import Output, print_note
 from twofold.cli.progress import Progress
 from twofold.cli.target import load
 from twofold.node import Node
 
 _NO_FILTERS = Filters()
-OptionalTarget: TypeAlias = Annotated[
-    str | None,
-    Parameter(name="APP", help="The application, as `module:attribute`. Without it, types are not checked."),
-]
 
 
 def events(
@@ -74,17 +67,9 @@ async def _list(url: str, search: Search, output: Output, json: bool) -> None:
 
 
 async def _follow_until_told(url: str, filters: Filters, output: Output, json: bool) -> None:
-    ended = asyncio.Event()
-    with _ending(ended, output):
-        async with _history_of(url) as node:
-            search = Search(filters, after=await node.history.head(), now=clock.now())
-            following = asyncio.create_task(_follow(node, search, event_lines(output, json), output))
-            waiting = asyncio.create_task(ended.wait())
-            await asyncio.wait((following, waiting), return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
+    async with until_told(output) as follow, _history_of(url) as node:
+        search = Search(filters, after=await node.history.head(), now=clock.now())
+        await follow(_follow(node, search, event_lines(output, json), output))
 
 
 async def _follow(node: Node, search: Search, lines: EventLines, output: Output) -> None:
@@ -103,36 +88,6 @@ async def _history_of(url: str) -> AsyncIterator[Node]:
     # No application is needed to read events, so nothing of one is wired, and no projection is begun.
     async with App("history").open(url, roles=["write"]) as node:
         yield node
-
-
-@contextlib.contextmanager
-def _ending(ended: asyncio.Event, output: Output) -> Iterator[None]:
-    """End on SIGINT and SIGTERM, and when nobody reads the pipe any more."""
-    loop = asyncio.get_running_loop()
-
-    def end(*_: object) -> None:
-        output.ending = True
-        loop.call_soon_threadsafe(ended.set)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    pipe = _pipe()
-    if pipe is not None:
-        # A pipe that is written becomes readable when its reader closes it; without this, a quiet tail would stay.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_reader(pipe, end)
-    try:
-        yield
-    finally:
-        if pipe is not None:
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_reader(pipe)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _pipe() -> int | None:
-    descriptor = descriptor_of_output()
-    return descriptor if descriptor is not None and is_pipe(descriptor) else None
 
 
 def _note_unknown_types(target: str | None, filters: Filters) -> None:

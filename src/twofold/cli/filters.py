@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -66,9 +66,7 @@ class Search:
         self._before = _microseconds(filters.before, "--before", now)
         self.position = after if filters.after is None else filters.after
         self.found = 0
-        for tag in filters.tag:
-            if not re.match(r"[^:]+:.", tag):
-                raise CommandLineError(f"--tag: expected kind:value, as in `user:0191…`, found {tag!r}")
+        refuse_tags(filters.tag)
 
     @property
     def ended(self) -> bool:
@@ -100,13 +98,38 @@ class Search:
 
 
 def _microseconds(text: str | None, option: str, now: datetime) -> int | None:
+    time = moment(text, option, now)
+    return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def refuse_tags(tags: Sequence[str]) -> None:
+    """Refuse what is no tag.
+
+    Raises:
+        CommandLineError: one is not of the form `kind:value`.
+    """
+    for tag in tags:
+        if not re.match(r"[^:]+:.", tag):
+            raise CommandLineError(f"--tag: expected kind:value, as in `user:0191…`, found {tag!r}")
+
+
+def moment(text: str | None, option: str, now: datetime) -> datetime | None:
+    """Return the time that an option names, None where it is not given.
+
+    Args:
+        text: `2026-11-05`, `2026-11-05T14:30`, in UTC where no zone is given; or `90s`, `15m`, `2h`, `3d` ago.
+        option: its name, for the error.
+        now: what the latter are counted back from.
+
+    Raises:
+        CommandLineError: it names no time.
+    """
     if text is None:
         return None
     ago = _AGO.match(text)
     try:
         time = now - timedelta(**{_UNITS[ago["unit"]]: int(ago["count"])}) if ago else datetime.fromisoformat(text)
-        time = time if time.tzinfo else time.replace(tzinfo=UTC)
-        return (time - _EPOCH) // timedelta(microseconds=1)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise CommandLineError(
             f"{option}: expected a time like 2026-11-05, 2026-11-05T14:30, 15m or 2h, found {text!r}"

@@ -17,6 +17,10 @@ DEFAULT_URL = "sqlite:///data"
 Target: TypeAlias = Annotated[
     str, Parameter(name="APP", help="The application, as `module:attribute`; the attribute is `app` if left out.")
 ]
+OptionalTarget: TypeAlias = Annotated[
+    str | None,
+    Parameter(name="APP", help="The application, as `module:attribute`. Without it, names are not checked."),
+]
 Url: TypeAlias = Annotated[
     str,
     Parameter(

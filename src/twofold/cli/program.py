@@ -17,6 +17,7 @@ from twofold.cli.ask import ask
 from twofold.cli.db import database
 from twofold.cli.describe import describe
 from twofold.cli.events import events, tail
+from twofold.cli.ledger import ledger
 from twofold.cli.models import models
 from twofold.cli.new import new
 from twofold.cli.output import Ended, discard_output, print_problem
@@ -46,6 +47,7 @@ def program() -> cyclopts.App:
     app.command(ask, sort_key=3, help_flags=(), usage="Usage: twofold ask APP NAME field=value … [OPTIONS]")
     app.command(events, sort_key=4)
     app.command(tail, sort_key=5)
+    app.command(ledger, sort_key=6)
     app.command(models, sort_key=6)
     app.command(describe, sort_key=7)
     app.command(new, sort_key=8)
