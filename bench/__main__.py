@@ -10,7 +10,19 @@ from pathlib import Path
 
 import msgspec
 
-from bench import ask, catch_up, commands, freshness, machine, memory, one_at_a_time, processes, report, start_up
+from bench import (
+    ask,
+    catch_up,
+    commands,
+    freshness,
+    long_boundary,
+    machine,
+    memory,
+    one_at_a_time,
+    processes,
+    report,
+    start_up,
+)
 from bench.result import Row, WrongResult
 from bench.rounds import Run
 from bench.sizes import BY_NAME
@@ -19,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MEASUREMENTS: dict[str, Callable[[Run], Sequence[Row]]] = {
     "commands": commands.measure,
     "one-at-a-time": one_at_a_time.measure,
+    "long-boundary": long_boundary.measure,
     "catch-up": catch_up.measure,
     "ask": ask.measure,
     "freshness": freshness.measure,

@@ -96,7 +96,7 @@ NOT_KEPT: dict[str, tuple[Any, Any]] = {
 
 
 def model_with(kind: Any, value: Any) -> WriteModel:
-    made = WriteModelType(
+    made: Any = WriteModelType(
         "Model", (WriteModel,), {"__annotations__": {"value": kind}, "value": None, "evolve": evolve}, tag="tally"
     )
     model: WriteModel = made(value)
