@@ -8,6 +8,7 @@ from twofold.app import App
 from twofold.context import Context, Principal, Receipt
 from twofold.errors import NotFresh, Rejected, TwofoldError
 from twofold.history.ledger import LedgerEntry
+from twofold.history.transaction import Transaction
 from twofold.message import Command, Event, Metadata, Query
 from twofold.model import ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
@@ -38,6 +39,7 @@ __all__ = [
     "Receipt",
     "Rejected",
     "Tag",
+    "Transaction",
     "TwofoldError",
     "View",
     "WriteModel",

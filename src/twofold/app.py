@@ -52,6 +52,7 @@ class App:
         queries: handlers by query class.
         tables: read models' tables by class.
         codec: the events, by name.
+        statements: what makes the tables of handlers that ask for a `Transaction`.
     """
 
     def __init__(self, name: str) -> None:
@@ -60,6 +61,7 @@ class App:
         self.queries: dict[type[Query[Any]], QueryHandler] = {}
         self.tables: dict[type[ReadModel], Table[Any]] = {}
         self.codec = Codec()
+        self.statements: list[str] = []
         self._names: dict[str, type[msgspec.Struct]] = {}
         self._tags: dict[str, tuple[Tag, type[msgspec.Struct]]] = {}
 
@@ -127,6 +129,25 @@ class App:
         self._add_model(model)
         return model
 
+    def own_tables(self, statements: str) -> None:
+        """Declare the tables that handlers read and write with their `Transaction`.
+
+            app.own_tables("create table if not exists stock (item text primary key, free integer not null)")
+
+        The statements are run in one transaction whenever a writing node opens, in the history's database: let them
+        change nothing where they have been run before. Names that begin with `twofold_` are reserved.
+
+        Raises:
+            DeclarationError: there is no statement.
+        """
+        if not isinstance(statements, str) or not statements.strip():
+            raise DeclarationError(
+                what="own_tables was given no statement",
+                where=f"application {self.name!r}",
+                mend='give it SQL text: `app.own_tables("create table if not exists …")`',
+            )
+        self.statements.append(statements.strip().rstrip(";"))
+
     def include(self, other: App) -> None:
         """Take in all that another application declares.
 
@@ -139,6 +160,7 @@ class App:
             self._add_query(query_handler)
         for model in other.tables:
             self._add_model(model)
+        self.statements.extend(other.statements)
 
     def open(
         self,

@@ -11,6 +11,7 @@
     ├── Overloaded              the queue of waiting commands is full         overloaded
     ├── NotFresh                a read model did not get that far in time     not_fresh
     ├── HandlerFailed           a handler raised what it should not           handler_failed
+    ├── StatementFailed         a handler's own SQL was refused               statement_failed
     ├── InvalidFilter           a view was asked by a field it has not        invalid_filter
     ├── InvalidCursor           a page's cursor is not one that was given     invalid_cursor
     ├── NodeClosed              the node is not open                          node_closed
@@ -26,6 +27,7 @@
         ├── NewerSchema         written by a newer version of Twofold         newer_schema
         ├── UnsafeSqlite        this SQLite can corrupt a shared database     unsafe_sqlite
         ├── HistoryMismatch     read models that belong to another history    history_mismatch
+        ├── NoTransactions      the engine keeps no tables of handlers' own   no_transactions
         ├── StoreFull           no space is left; nothing was stored          store_full
         ├── StoreBusy           other processes held the lock too long        store_busy
         ├── StoreFailed         input/output failed; nothing was stored       store_failed
@@ -175,6 +177,13 @@ class HandlerFailed(TwofoldError):
     _template = "{handler} failed: {problem} (incident {incident}); nothing was stored"
 
 
+class StatementFailed(TwofoldError):
+    """A statement on a handler's own tables was refused; its transaction stores nothing. Facts: `problem`."""
+
+    code = "statement_failed"
+    _template = "the statement was refused: {problem}"
+
+
 class InvalidFilter(TwofoldError):
     """A view was asked with a field or value that it cannot use. Facts: `model`, `problem`."""
 
@@ -285,6 +294,16 @@ class HistoryMismatch(StoreError):
     _template = (
         "read model {model} does not belong to this history: {problem}; restore the history that it was made from, "
         "or delete the read models' file to project them anew"
+    )
+
+
+class NoTransactions(StoreError):
+    """Handlers ask for tables of their own, which the history's engine does not keep. Facts: `address`, `handlers`."""
+
+    code = "no_transactions"
+    _template = (
+        "{handlers} asks for a Transaction, and {address} keeps no tables of handlers' own; "
+        "open the application on SQLite or PostgreSQL"
     )
 
 

@@ -18,11 +18,11 @@ import msgspec
 
 from twofold import clock, wire
 from twofold.context import ANONYMOUS, Context, Principal, Receipt
-from twofold.errors import InvalidAddress, NodeClosed, RoleMissing, UnknownMessage
+from twofold.errors import InvalidAddress, NodeClosed, NoTransactions, RoleMissing, UnknownMessage
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.ledger import LedgerEntry, LedgerSearch, Result
 from twofold.history.record import Position, Recorded, Submission
-from twofold.history.store import History
+from twofold.history.store import History, TransactionalHistory
 from twofold.message import Command, Query, tags_of
 from twofold.read.answer import Answer
 from twofold.read.freshness import Freshness
@@ -105,6 +105,7 @@ class Node:
             raise InvalidAddress(address=storage.shown, problem=problem)
         self._open_history: Opener[History | None] = partial(storage.history, self.roles)
         self._open_snapshots = storage.snapshots
+        self._shown = storage.shown
         self._open_views: Opener[ViewStore] = partial(view_storage.views, self.roles)
         self._is_open = False
         self._provided = {type(each): each for each in provide}
@@ -433,6 +434,7 @@ class Node:
         self._history = await _opened(self._open_history())
         self._is_open = True
         if "write" in self.roles:
+            await self._make_tables()
             decider = Decider(
                 self.app.commands,
                 self._provided,
@@ -455,6 +457,15 @@ class Node:
                 self._askers[query] = (handler.bind(self._provided, given), tables)
             if "read" in self.roles:
                 self._freshness = freshness
+
+    async def _make_tables(self) -> None:
+        handlers = [h.signature.name for h in self.app.commands.values() if h.transaction_name is not None]
+        if not handlers and not self.app.statements:
+            return
+        if not isinstance(self.history, TransactionalHistory):
+            raise NoTransactions(address=self._shown, handlers=", ".join(handlers) or f"application {self.app.name!r}")
+        if self.app.statements:
+            await self.history.make_tables(";\n".join(self.app.statements))
 
     async def _start_projecting(self, history: History, views: ViewStore, freshness: Freshness) -> None:
         for table in self.app.tables.values():

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Callable[[], Path]:
 
 
 def memory_history() -> HistoryEngine:
-    return Engine("memory", lambda place: MemoryHistory(), cannot={"reopen", "share"})
+    return Engine("memory", lambda place: MemoryHistory(), cannot={"reopen", "share", "transact"})
 
 
 def sqlite_history(folder: Callable[[], Path]) -> HistoryEngine:
@@ -35,7 +35,7 @@ def postgres_history(new: Callable[[], str], kind: type[PostgresHistory] = Postg
         await history.open()
         return history
 
-    return Engine("postgres", opened, place=new)
+    return Engine("postgres", opened, place=new, cannot={"transact"})
 
 
 def memory_views() -> ViewEngine:

@@ -81,4 +81,5 @@ class PlainHistory:
 
 
 def plain_engine(kind: type[PlainHistory] = PlainHistory, *, cannot: set[Ability] | None = None) -> HistoryEngine:
-    return Engine(kind.__name__, kind, place=lambda: Kept(kind.reference_of), cannot=cannot or set())
+    unable: set[Ability] = {"transact"} if cannot is None else cannot
+    return Engine(kind.__name__, kind, place=lambda: Kept(kind.reference_of), cannot=unable)

@@ -228,7 +228,7 @@ async def test_an_inability_that_is_declared_without_need_is_found() -> None:
         await HistoryContract().test_what_it_cannot_do_is_declared_and_nothing_else(
             Engine("memory", lambda place: MemoryHistory())
         )
-    unsharing = plain_engine(cannot={"share"})
+    unsharing = plain_engine(cannot={"share", "transact"})
     with pytest.raises(AssertionError):
         await HistoryContract().test_what_it_cannot_do_is_declared_and_nothing_else(unsharing)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from twofold.history.boundary import Condition, Selection
 from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
 from twofold.history.record import Position, Proposed, Recorded, Submission
+from twofold.history.transaction import Transaction
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -29,6 +30,8 @@ class Decision(msgspec.Struct, frozen=True):
 
     A rejection is a decision as well: it has no events, and it too stands only if its condition does.
     For the ledger, `attempts` counts how often it was decided, and `elapsed` the microseconds since it was sent.
+
+    With `work`, it is not made yet: a `TransactionalHistory` lets the work make its events or its rejection.
     """
 
     submission: Submission
@@ -37,6 +40,11 @@ class Decision(msgspec.Struct, frozen=True):
     rejection: Rejection | None = None
     attempts: int = 1
     elapsed: int = 0
+    work: Work | None = None
+
+
+Work: TypeAlias = Callable[[Transaction], Awaitable[tuple[tuple[Proposed, ...], Rejection | None]]]
+"""Makes a decision inside a transaction, where it may write rows besides; returns its events, and its rejection."""
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -121,4 +129,23 @@ class History(Protocol):
 
     async def close(self) -> None:
         """Release files and threads; an append under way ends first. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class TransactionalHistory(History, Protocol):
+    """A history whose database keeps tables of the application's own, beside the events and apart from them.
+
+    Its `append` takes decisions with work as well, in batches of their own, and makes them one after another, each
+    seeing what those before it stored. For each: unless its command id was decided before, or its condition does not
+    hold, its work is run once, with a transaction, and what comes of it is appended. If that is a rejection, the rows
+    that the work wrote are undone, and nothing of other decisions is. If the work raises, nothing of all is stored.
+    """
+
+    async def make_tables(self, statements: str) -> None:
+        """Run statements that make the application's own tables where there are none; in one transaction.
+
+        Raises:
+            StatementFailed: the database refused them; nothing was changed.
+        """
         ...

@@ -28,6 +28,11 @@ async def decide(
         AssertionError: anything but events or a rejection came of it, or the handler changed a model.
     """
     handler = _handler_of(app, command)
+    if handler.transaction_name is not None:
+        raise AssertionError(
+            f"{shown(handler)} asks for a Transaction, and a scenario has no database\n"
+            "  mend: send the command to a node, on SQLite in a temporary folder"
+        )
     call = _bound(handler, provided)
     try:
         wire.checked(command)

@@ -7,7 +7,8 @@ import copy
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,8 +27,9 @@ from twofold.errors import (
 )
 from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
-from twofold.history.record import Position, Submission
+from twofold.history.record import Position, Proposed, Submission
 from twofold.history.store import Appended, Duplicate, History, Rejection
+from twofold.history.transaction import Transaction
 from twofold.message import Command, Event
 from twofold.write.cache import Cache, Entry, State
 from twofold.write.expectation import Expectations
@@ -36,8 +38,10 @@ from twofold.write.handler import Boundary, CommandHandler, selection_of
 from twofold.write.load import Loader
 from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
+from twofold.write.work import Turns, Work
 
 _ATTEMPTS = 100
+_PATIENCE = 5.0
 _TOLD_AS_THEY_ARE = (Rejected, StoreError, Overloaded, NodeClosed)
 _log = logging.getLogger("twofold.write")
 
@@ -80,6 +84,7 @@ class Decider:
         self._group = GroupCommit(history, codec, cache, snapshots)
         self._loader = Loader(history, codec, cache, self._group, snapshots)
         self._expectations = Expectations(history, self._group)
+        self._turns = Turns()
         self._running: dict[tuple[str, str, UUID], asyncio.Event] = {}
 
     async def start(self) -> None:
@@ -142,6 +147,20 @@ class Decider:
     ) -> Receipt:
         handler = self._handlers[type(command)][0]
         boundaries = handler.boundaries(command)
+        if handler.transaction_name is not None:
+            async with self._turns.taken(boundaries):
+                return await self._tried(command, submission, context, boundaries, expected, sent)
+        return await self._tried(command, submission, context, boundaries, expected, sent)
+
+    async def _tried(
+        self,
+        command: Command,
+        submission: Submission,
+        context: Context,
+        boundaries: Sequence[Boundary],
+        expected: Position | None,
+        sent: float,
+    ) -> Receipt:
         for attempt in range(_ATTEMPTS):
             pending, error = await self._attempt(command, submission, context, boundaries, expected)
             if pending is not None:
@@ -149,6 +168,8 @@ class Decider:
                 outcome = await pending.outcome
                 match outcome:
                     case Appended(last=last):
+                        if isinstance(pending.work, Work):
+                            error = pending.work.error
                         if error is not None:
                             raise error
                         return Receipt(submission.command_id, last)
@@ -189,6 +210,11 @@ class Decider:
             if expected is not None and self._group.is_pending_on(selection):
                 return None, None
             models = [entry.model for entry in entries]
+            if handler.transaction_name is not None:
+                work = self._work(handler, partial(call, command, copy.deepcopy(models), context))
+                pending = Pending(submission, selection, (), (), None, expected, work)
+                self._group.add(pending)
+                return pending, None
             revisions = [entry.revision for entry in entries]
             before = [] if is_async else [State(model) for model in models]
             try:
@@ -221,6 +247,14 @@ class Decider:
             return self._give_up(submission, Rejection(failure.code, failure.incident, failed=True)), failure
         return pending, rejected
 
+    def _work(self, handler: CommandHandler, call: Callable[[Transaction], Awaitable[Any]]) -> Work:
+        async def decide(transaction: Transaction) -> tuple[Proposed, ...]:
+            async with asyncio.timeout(_PATIENCE):
+                events = handler.returned(await call(transaction))
+            return tuple([self._codec.propose(event, self._new_id()) for event in events])
+
+        return Work(decide, partial(self._failure, handler.signature.name), _told)
+
     def _give_up(self, submission: Submission, why: Rejection) -> Pending:
         """Let a command that was not decided wait for its ledger entry, which rests on nothing.
 
@@ -251,6 +285,12 @@ class Decider:
         what = "it returned an event that is not valid: " if isinstance(error, InvalidMessage) else ""
         _log.error("command handler %s failed, incident %s", name, incident, exc_info=error)
         return HandlerFailed(handler=name, problem=f"{what}{type(error).__name__}: {error}", incident=incident)
+
+
+def _told(error: TwofoldError) -> Rejection:
+    if isinstance(error, Rejected):
+        return _rejection(error)
+    return Rejection(error.code, error.facts.get("incident", ""), failed=True)
 
 
 def _rejection(error: Rejected) -> Rejection:

@@ -19,12 +19,13 @@ from twofold.history.boundary import EVERYTHING, Condition, Criterion, Mark, Sel
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.signal import Signal
-from twofold.history.store import Appended, Conflict, Decision, History, Outcome, Rejection
+from twofold.history.store import Appended, Conflict, Decision, History, Outcome, Rejection, Work
 from twofold.message import Event
 from twofold.write.cache import Cache, Entry
 from twofold.write.snapshots import Snapshots
 
 _BATCH = 1000
+_BATCH_OF_WORK = 100
 _GAP = 10_000
 
 
@@ -40,13 +41,14 @@ class Pending:
         expected: the position since which its sender expects no change of the boundary, if any.
         attempts: how often the command has been decided, this time included.
         sent: when it was sent, as `time.monotonic` counts.
+        work: what makes the decision inside the transaction that stores it, if it is not made yet.
         states: for snapshots, the states of models behind some of its events: entry, which event, and state.
         outcome: the history's answer; None where it must be decided again.
     """
 
     __slots__ = (
         "attempts", "events", "expected", "outcome", "proposed", "rejection", "selection", "sent", "states",
-        "submission",
+        "submission", "work",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +59,7 @@ class Pending:
         proposed: tuple[Proposed, ...],
         rejection: Rejection | None,
         expected: Position | None = None,
+        work: Work | None = None,
     ) -> None:
         self.submission = submission
         self.selection = selection
@@ -64,6 +67,7 @@ class Pending:
         self.proposed = proposed
         self.rejection = rejection
         self.expected = expected
+        self.work = work
         self.attempts = 1
         self.sent = time.monotonic()
         self.states: list[tuple[Entry, int, bytes]] = []
@@ -240,7 +244,7 @@ class GroupCommit:
             self._lags = False
 
     async def _append(self) -> None:
-        self._flying, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        self._flying, self._waiting = self._next()
         self._flying_marks = self._waiting_marks
         if not self._waiting:
             self._waiting_marks = set()
@@ -259,6 +263,24 @@ class GroupCommit:
             head = self._head_before(outcomes)
             self._settle(outcomes, await self._unseen(head), head)
             await self._answer(list(zip(answered, outcomes, strict=True)))
+
+    def _next(self) -> tuple[list[Pending], list[Pending]]:
+        """Return what is appended next, and what waits on: decisions that are to be made go in batches of their own.
+
+        They go first, unless they rest on what waits before them.
+        """
+        places = [place for place, pending in enumerate(self._waiting) if pending.work is not None]
+        if not places:
+            return self._waiting[:_BATCH], self._waiting[_BATCH:]
+        changes, chosen = Changes(), list[int]()
+        for place, pending in enumerate(self._waiting):
+            for event in pending.proposed:
+                changes.add(event.type, event.tags)
+            if pending.work is not None and not changes.touch(pending.selection):
+                chosen.append(place)
+        now = set(chosen[:_BATCH_OF_WORK] or range(min(places[0], _BATCH)))
+        flying = [pending for place, pending in enumerate(self._waiting) if place in now]
+        return flying, [pending for place, pending in enumerate(self._waiting) if place not in now]
 
     async def _answer(self, answers: Sequence[tuple[Pending, Outcome]]) -> None:
         """Tell the senders; where few others wait, the second half only after the next commit can begin.
@@ -279,11 +301,12 @@ class GroupCommit:
         return [
             Decision(
                 pending.submission,
-                Condition(pending.selection, self._position_for(pending), seen),
+                Condition(pending.selection, self._position_for(pending), seen if pending.work is None else 0),
                 pending.proposed,
                 pending.rejection,
                 pending.attempts,
                 int((now - pending.sent) * 1_000_000),
+                pending.work,
             )
             for seen, pending in enumerate(self._flying)
         ]
@@ -305,6 +328,9 @@ class GroupCommit:
         return found
 
     def _head_before(self, outcomes: Sequence[Outcome]) -> Position:
+        if self._flying[0].work is not None:
+            # What was made in the transaction is folded as other processes' events are: nobody has seen it before.
+            return max(map(_reached, outcomes))
         for pending, outcome in zip(self._flying, outcomes, strict=True):
             match outcome:
                 case Appended(first=first, last=last):
@@ -387,6 +413,13 @@ class GroupCommit:
 def _tell(answers: Sequence[tuple[Pending, Outcome]]) -> None:
     for pending, outcome in answers:
         pending.answer(outcome)
+
+
+def _reached(outcome: Outcome) -> Position:
+    match outcome:
+        case Appended(last=position) | Conflict(head=position):
+            return position
+    return 0
 
 
 def _cut_off() -> OutcomeUnknown:

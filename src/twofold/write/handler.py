@@ -12,6 +12,7 @@ import msgspec
 
 from twofold.context import Context
 from twofold.history.boundary import Criterion, Selection
+from twofold.history.transaction import Transaction
 from twofold.message import Command, Event, TaggedField, tag_in, tagged_fields
 from twofold.model import WriteModel, check_write_model, fold_of, is_event, members_of
 from twofold.signature import Signature, read_signature, refuse_value, resolve
@@ -88,6 +89,7 @@ class CommandHandler:
         self.models: tuple[ModelParameter, ...] = ()
         self.dependencies: dict[str, type] = {}
         self.context_name: str | None = None
+        self.transaction_name: str | None = None
         for parameter in self.signature.parameters:
             self._take(parameter.name, parameter.annotation)
 
@@ -99,8 +101,8 @@ class CommandHandler:
         """
         return tuple([boundary for wanted in self.models for boundary in wanted.boundaries(command)])
 
-    def bind(self, provided: Mapping[type, Any]) -> Callable[[Command, Sequence[WriteModel], Context], Any]:
-        """Return the handler as a function of command, models and context, dependencies filled in.
+    def bind(self, provided: Mapping[type, Any]) -> Callable[..., Any]:
+        """Return the handler as a function of command, models, context and, if it asks for it, transaction.
 
         Raises:
             DeclarationError: a dependency was not provided.
@@ -108,14 +110,18 @@ class CommandHandler:
         function = self.signature.function
         found = resolve(self.dependencies.values(), provided, self.signature)
         constant = {name: found[kind] for name, kind in self.dependencies.items()}
-        context_name = self.context_name
+        context_name, transaction_name = self.context_name, self.transaction_name
         if len(self.models) == len(self.signature.parameters) and not any(wanted.many for wanted in self.models):
             return lambda command, models, context: function(command, *models)
 
-        def call(command: Command, models: Sequence[WriteModel], context: Context) -> Any:
+        def call(
+            command: Command, models: Sequence[WriteModel], context: Context, transaction: Transaction | None = None
+        ) -> Any:
             given: dict[str, Any] = {**self._by_name(command, models), **constant}
             if context_name is not None:
                 given[context_name] = context
+            if transaction_name is not None:
+                given[transaction_name] = transaction
             return function(command, **given)
 
         return call
@@ -146,6 +152,13 @@ class CommandHandler:
     def _take(self, name: str, annotation: Any) -> None:
         if annotation is Context and self.context_name is None:
             self.context_name = name
+        elif annotation is Transaction and self.transaction_name is None:
+            if not self.signature.is_async:
+                raise self.signature.refuse(
+                    f"parameter {name!r} asks for a Transaction, whose statements are awaited; the function is plain",
+                    f"make it `async def {self.signature.name.rpartition('.')[2]}(…)`",
+                )
+            self.transaction_name = name
         elif (model := _model_in(annotation)) is not None:
             check_write_model(model)
             self.models = (*self.models, self._model_parameter(name, model, many=model is not annotation))
@@ -155,13 +168,14 @@ class CommandHandler:
                 "what was true some time ago",
                 "ask for a WriteModel, which is folded from the history itself and checked at the append",
             )
-        elif isinstance(annotation, type) and not issubclass(annotation, Command | Event | Context):
+        elif isinstance(annotation, type) and not issubclass(annotation, Command | Event | Context | Transaction):
             refuse_value(self.signature, name, annotation)
             self.dependencies[name] = annotation
         else:
             raise self.signature.refuse(
                 f"parameter {name!r} is annotated with {annotation!r}, which no command handler can be given",
-                "ask for a WriteModel, a list of one, once for Context, or for an object of a class provided at open",
+                "ask for a WriteModel, a list of one, once for Context, once for Transaction, or for an object of a "
+                "class that is provided at open",
             )
 
     def _model_parameter(self, name: str, model: type[WriteModel], *, many: bool) -> ModelParameter:

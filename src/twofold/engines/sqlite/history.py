@@ -18,6 +18,7 @@ from twofold.engines.sqlite.ledger import entry_of, page
 from twofold.engines.sqlite.reader import Reader
 from twofold.engines.sqlite.selection import LAST, fetch, positions
 from twofold.engines.sqlite.statements import statement
+from twofold.engines.sqlite.transaction import Guard, SqliteTransaction, refusals
 from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
@@ -54,7 +55,8 @@ class SqliteHistory:
             functions={"fingerprint": _fingerprint},
         )
         self._file.create()
-        self._writer = Writer(self._file)
+        self._guard = Guard()
+        self._writer = Writer(self._file, self._guard)
         self._reader = Reader(self._file)
         self.id = self._identify()
         self._moved = Signal()
@@ -67,13 +69,25 @@ class SqliteHistory:
         outcomes: Sequence[Outcome] = ()
         try:
             async with self._writer.transaction(short=len(decisions) == 1) as connection:
-                outcomes = _append(connection, decisions)
+                if any(decision.work for decision in decisions):
+                    decisions, outcomes = await self._work(connection, decisions)
+                else:
+                    outcomes = _append(connection, decisions)
                 if any(isinstance(outcome, Conflict) for outcome in outcomes):
                     self._writer.keep_turn()
         except CommitFailed as failure:
             await self._look_up(list(stored(decisions, outcomes)), failure)
         self._moved_to(max((o.last for o in outcomes if isinstance(o, Appended)), default=0))
         return outcomes
+
+    async def make_tables(self, statements: str) -> None:
+        """Run the application's own statements; see `TransactionalHistory.make_tables`."""
+        try:
+            async with self._writer.transaction() as connection:
+                with self._guard.only("tables"), refusals(connection, self._file.path):
+                    connection.execute(statements)
+        except CommitFailed as failure:
+            raise failure.error from failure
 
     async def read(
         self, selection: Selection, *, after: Position = 0, until: Position | None = None, limit: int | None = None
@@ -128,6 +142,34 @@ class SqliteHistory:
         self._reader.close()
         await self._writer.close()
 
+    async def _work(
+        self, connection: apsw.Connection, decisions: Sequence[Decision]
+    ) -> tuple[list[Decision], list[Outcome]]:
+        """Let decisions be made one after another; return them as they were made, with their outcomes."""
+        made: list[Decision] = []
+        outcomes: list[Outcome] = []
+        for decision in decisions:
+            (outcome,) = _settle(connection, [decision])[0]
+            if isinstance(outcome, Appended):
+                decision = await self._make(connection, decision)
+                (outcome,) = _append(connection, [decision])
+            made.append(decision)
+            outcomes.append(outcome)
+        return made, outcomes
+
+    async def _make(self, connection: apsw.Connection, decision: Decision) -> Decision:
+        assert decision.work is not None
+        transaction = SqliteTransaction(connection, self._guard, self._file.path)
+        connection.execute("SAVEPOINT work")
+        try:
+            events, rejection = await decision.work(transaction)
+        finally:
+            transaction.end()
+        if rejection is not None:
+            connection.execute("ROLLBACK TO work")
+        connection.execute("RELEASE work")
+        return msgspec.structs.replace(decision, events=events, rejection=rejection, work=None)
+
     def _identify(self) -> UUID:
         find = "SELECT value FROM about WHERE name = 'history_id'"
         if not self._reader.short(find):
@@ -181,7 +223,14 @@ def _fingerprint(type_: str, payload: str) -> bytes:
     return fingerprint(type_, payload.encode())
 
 
-def _append(connection: apsw.Connection, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+def _append(connection: apsw.Connection, decisions: Sequence[Decision]) -> list[Outcome]:
+    outcomes, time = _settle(connection, decisions)
+    _insert(connection, stored(decisions, outcomes), time)
+    return outcomes
+
+
+def _settle(connection: apsw.Connection, decisions: Sequence[Decision]) -> tuple[list[Outcome], int]:
+    """Return an outcome for each decision, and the time by the database's clock."""
     find, head_and_time = statement("find_command"), statement("head")
     rows: list[tuple[Any, ...]] = connection.execute(head_and_time).fetchall()
     head, time = rows[0]
@@ -194,9 +243,7 @@ def _append(connection: apsw.Connection, decisions: Sequence[Decision]) -> Seque
     def moved(selection: Selection, after: Position) -> bool:
         return any(connection.execute(sql, values).fetchall() for sql, values in positions(selection, after, LAST, 1))
 
-    outcomes = settle(decisions, head, earlier, moved)
-    _insert(connection, stored(decisions, outcomes), time)
-    return outcomes
+    return settle(decisions, head, earlier, moved), time
 
 
 def _insert(connection: apsw.Connection, standing: Iterable[tuple[Decision, Appended]], time: int) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import apsw
 
@@ -21,6 +22,7 @@ _QUICK = 0.001
 _CHECKPOINT_PAGES = 4000
 _HANDOVER = 0.002
 _TURN = 0.005
+Authorizer: TypeAlias = Callable[[int, str | None, str | None, str | None, str | None], int]
 
 
 class CommitFailed(Exception):
@@ -36,10 +38,16 @@ class CommitFailed(Exception):
 
 
 class Writer:
-    """Runs one transaction at a time on the file's writing connection."""
+    """Runs one transaction at a time on the file's writing connection.
 
-    def __init__(self, file: File) -> None:
+    Args:
+        file: which one.
+        authorizer: tells which statements may be prepared; all, if left out.
+    """
+
+    def __init__(self, file: File, authorizer: Authorizer | None = None) -> None:
         self._file = file
+        self._authorizer = authorizer
         self._connection: apsw.Connection | None = None
         self._closed = False
         self._wal_pages = 0
@@ -54,9 +62,9 @@ class Writer:
     async def transaction(self, *, short: bool = False) -> AsyncIterator[apsw.Connection]:
         """Give the connection inside a transaction, commit at the end of the block, roll back if it raises.
 
-        The block must not wait for anything. A cancelled caller waits for a COMMIT that is under way. A `short`
-        transaction writes a few rows: it is committed in place for as long as such commits take less than 1 ms,
-        because two hops between threads would cost as much.
+        While the block waits for anything, nobody else can write to the file. A cancelled caller waits for a COMMIT
+        that is under way. A `short` transaction writes a few rows: it is committed in place for as long as such commits
+        take less than 1 ms, because two hops between threads would cost as much.
 
         Raises:
             StoreBusy: another process held the lock for 10 s.
@@ -195,6 +203,7 @@ class Writer:
     def _connect(self) -> apsw.Connection:
         connection = self._connection = self._file.connect(writing=True)
         connection.set_wal_hook(self._note_wal)
+        connection.authorizer = self._authorizer
         return connection
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:

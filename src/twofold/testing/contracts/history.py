@@ -19,6 +19,7 @@ from twofold.testing.contracts.history_machine import HistoryAtRandom
 from twofold.testing.contracts.history_positions import HistoryPositions
 from twofold.testing.contracts.history_reading import HistoryReading
 from twofold.testing.contracts.history_waiting import HistoryWaiting
+from twofold.testing.contracts.history_work import HistoryWork
 
 
 class HistoryContract(
@@ -31,6 +32,7 @@ class HistoryContract(
     HistoryWaiting,
     HistoryConcurrency,
     HistoryDurability,
+    HistoryWork,
     HistoryAtRandom,
 ):
     """What `twofold.history.store.History` promises; needs a fixture `engine: HistoryEngine`."""

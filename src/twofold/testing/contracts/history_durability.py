@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from twofold.history.store import Appended, Conflict, Duplicate, History
+from twofold.history.store import Appended, Conflict, Duplicate, History, TransactionalHistory
 from twofold.testing.contracts.engine import HistoryEngine
 from twofold.testing.contracts.making import append_one, command, decided, event, fill, on, read
 from twofold.testing.contracts.suite import HistorySuite
@@ -81,9 +81,9 @@ class HistoryDurability(HistorySuite):
                 shares = await _is(second, history)
         async with engine.opened(place) as again:
             keeps = await _is(again, history)
-        assert {"share": shares, "reopen": keeps} == {
-            ability: ability not in engine.cannot for ability in ("share", "reopen")
-        }
+            transacts = isinstance(again, TransactionalHistory)
+        can = {"share": shares, "reopen": keeps, "transact": transacts}
+        assert can == {ability: ability not in engine.cannot for ability in can}
 
 
 async def _is(one: History, other: History) -> bool:
