@@ -6,4 +6,6 @@ python scripts/faults/contention.py --rounds 100
 import rounds
 
 if __name__ == "__main__":
-    rounds.run("contention", "tests.faults.test_linearizable:one_contention", default=100, engines=["sqlite", "postgres"])
+    rounds.run(
+        "contention", "tests.faults.test_linearizable:one_contention", default=100, engines=["sqlite", "postgres"]
+    )
