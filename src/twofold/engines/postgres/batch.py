@@ -44,6 +44,7 @@ def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
         [each.after for each in conditions],
         [each.seen for each in conditions],
         [len(each.events) for each in decisions],
+        [number for number, decision in enumerate(decisions, 1) for _ in decision.events],
         [each.type for each in events],
         [each.version for each in events],
         [each.payload.decode() for each in events],

@@ -90,8 +90,8 @@ $$;
 
 -- The lock that orders all appends, held to the end of the transaction.
 CREATE FUNCTION history.lock() RETURNS void
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT pg_advisory_xact_lock(x'74776f666f6c64'::bigint) $$;  -- "twofold"
+LANGUAGE sql VOLATILE
+AS $$ SELECT pg_catalog.pg_advisory_xact_lock(x'74776f666f6c64'::bigint) $$;  -- "twofold"
 
 GRANT EXECUTE ON FUNCTION history.identify, history.head TO twofold_writer, twofold_projector;
 GRANT EXECUTE ON FUNCTION history.find TO twofold_writer;

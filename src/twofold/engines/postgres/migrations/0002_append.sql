@@ -3,35 +3,39 @@
 -- attempt: what this append is called, for `history.resolve`.
 -- One element a decision, in order: tenants … counts. outcomes are accepted, rejected or failed; firsts tells that the
 --     command's id was made for it; afters and seens are its condition's; counts is the number of its events.
--- One element an event, in order: event_….
+-- One element an event, in order: event_decisions (whose, from 1), event_types ….
 -- One element a tag of an event: tag_events (which event, from 1), tag_names.
 -- One element a criterion: criterion_decisions (whose condition, from 1), criterion_types and criterion_tags (JSON
 --     arrays; NULL: any).
 --
 -- Answers the head and the ledger's last entry before it, and for each decision its kind (a: appended, c: conflict,
 -- d: a repeat, e: another command under the same id) and the position that it reached, or that tells it (`places`).
--- kinds is NULL where all were appended.
+-- Both are NULL where all were appended.
 CREATE FUNCTION history.append(
     attempt uuid,
     tenants text[], principals text[], command_ids uuid[], types text[], payloads text[], command_tags text[],
     outcomes text[], codes text[], reasons text[], correlation_ids uuid[], causation_ids uuid[],
     attempts integer[], elapsed bigint[], firsts boolean[], afters bigint[], seens integer[], counts integer[],
-    event_types text[], event_versions integer[], event_payloads text[], event_ids uuid[], event_tags text[],
+    event_decisions integer[], event_types text[], event_versions integer[], event_payloads text[], event_ids uuid[],
+    event_tags text[],
     tag_events integer[], tag_names text[],
     criterion_decisions integer[], criterion_types jsonb[], criterion_tags jsonb[],
     OUT head bigint, OUT entry bigint, OUT kinds text, OUT places bigint[]
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_mergejoin = off
+SET search_path = pg_catalog, pg_temp
+-- Plans are made once, for lists of any length and tables of any size.
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off
 AS $$
 DECLARE
-    number      integer := cardinality(command_ids);
-    standing    boolean[] := array_fill(true, ARRAY[number]);
-    reached     bigint[];
-    event_of    integer[];   -- whose decision an event is
-    positions   bigint[];    -- an event's, 0 where its decision does not stand
-    stored      integer;
-    time        timestamptz;
+    voided     boolean;
+    standing   boolean[];  -- NULL: all of them
+    positions  bigint[];   -- an event's, 0 where its decision does not stand; NULL: one after another
+    new_events bigint := cardinality(event_decisions);
+    new_entries bigint := cardinality(command_ids);
+    stored     bigint;
+    now        timestamptz;
 BEGIN
     -- Alone, in a statement of its own: what follows sees all that was committed under the lock.
     PERFORM history.lock();
@@ -41,82 +45,87 @@ BEGIN
     IF current_setting('synchronous_commit') = 'off' THEN
         RAISE EXCEPTION 'history.append needs synchronous_commit: what it answers must be durable';
     END IF;
-    IF EXISTS (SELECT FROM history.voided AS v WHERE v.attempt = append.attempt) THEN
+    SELECT (SELECT coalesce(max(e.position), 0) FROM history.events AS e),
+           (SELECT coalesce(max(l.entry), 0) FROM history.ledger AS l),
+           EXISTS (SELECT FROM history.voided AS v WHERE v.attempt = append.attempt)
+    INTO head, entry, voided;
+    IF voided THEN
         RAISE EXCEPTION 'this append was given up on' USING ERRCODE = 'TF001';
     END IF;
-    head := (SELECT coalesce(max(e.position), 0) FROM history.events AS e);
-    entry := (SELECT coalesce(max(l.entry), 0) FROM history.ledger AS l);
 
-    event_of := ARRAY(SELECT c.n FROM unnest(counts) WITH ORDINALITY AS c (events, n),
-                      generate_series(1, c.events) ORDER BY c.n);
     SELECT s.kinds, s.places INTO kinds, places FROM history.settle(
         head, tenants, principals, command_ids, types, payloads, outcomes, firsts, afters, seens, counts,
-        event_of, event_types, event_tags, tag_events, tag_names,
+        event_decisions, event_types, event_tags, tag_events, tag_names,
         criterion_decisions, criterion_types, criterion_tags) AS s;
-    IF kinds IS NULL THEN
-        reached := ARRAY(SELECT append.head + sum(c.events) OVER (ORDER BY c.n)
-                         FROM unnest(counts) WITH ORDINALITY AS c (events, n) ORDER BY c.n);
-    ELSE
-        reached := places;
-        standing := ARRAY(SELECT kind = 'a' FROM string_to_table(kinds, NULL) WITH ORDINALITY AS k (kind, n) ORDER BY n);
+    IF kinds IS NOT NULL THEN
+        standing := ARRAY(SELECT k.kind = 'a' FROM string_to_table(kinds, NULL) WITH ORDINALITY AS k (kind, n)
+                          ORDER BY k.n);
+        positions := ARRAY(
+            SELECT CASE WHEN standing[e.decision]
+                   THEN append.head + count(*) FILTER (WHERE standing[e.decision]) OVER (ORDER BY e.n) ELSE 0 END
+            FROM unnest(event_decisions) WITH ORDINALITY AS e (decision, n) ORDER BY e.n);
+        new_events := (SELECT count(*) FROM unnest(positions) AS p WHERE p > 0);
+        new_entries := (SELECT count(*) FROM unnest(standing) AS s WHERE s);
     END IF;
-    positions := ARRAY(SELECT CASE WHEN standing[e.decision]
-                           THEN append.head + count(*) FILTER (WHERE standing[e.decision]) OVER (ORDER BY e.n) ELSE 0 END
-                       FROM unnest(event_of) WITH ORDINALITY AS e (decision, n) ORDER BY e.n);
-    time := clock_timestamp();
+    now := clock_timestamp();
 
     INSERT INTO history.events
-    SELECT positions[e.n], e.type, e.version, e.payload, e.event_id, e.tags,
-           d.command_id, d.correlation_id, d.causation_id, d.principal, d.tenant, time
-    FROM unnest(event_of, event_types, event_versions, event_payloads, event_ids, event_tags)
+    SELECT coalesce(positions[e.n], append.head + e.n), e.type, e.version, e.payload, e.event_id, e.tags,
+           d.command_id, d.correlation_id, d.causation_id, d.principal, d.tenant, now
+    FROM unnest(event_decisions, event_types, event_versions, event_payloads, event_ids, event_tags)
              WITH ORDINALITY AS e (decision, type, version, payload, event_id, tags, n)
     JOIN unnest(command_ids, correlation_ids, causation_ids, principals, tenants)
              WITH ORDINALITY AS d (command_id, correlation_id, causation_id, principal, tenant, n) ON d.n = e.decision
-    WHERE standing[e.decision];
+    WHERE coalesce(standing[e.decision], true);
     GET DIAGNOSTICS stored = ROW_COUNT;
-    IF stored <> (SELECT count(*) FROM unnest(positions) AS p WHERE p > 0) THEN
-        RAISE EXCEPTION 'history.append stored % events, which is not what it answers', stored;
+    IF stored <> new_events THEN
+        RAISE EXCEPTION 'history.append stored % events instead of %', stored, new_events;
     END IF;
 
     INSERT INTO history.tags
-    SELECT '', t.name, positions[t.event], e.type
+    SELECT '', t.name, coalesce(positions[t.event], append.head + t.event), e.type
     FROM unnest(tag_events, tag_names) AS t (event, name)
     JOIN unnest(event_types) WITH ORDINALITY AS e (type, n) ON e.n = t.event
-    WHERE positions[t.event] > 0;
+    WHERE coalesce(positions[t.event], 1) > 0;
 
     INSERT INTO history.ledger
     SELECT append.entry + row_number() OVER (ORDER BY d.n), d.tenant, d.principal, d.command_id, d.type, d.payload,
            sha256(convert_to(d.type, 'UTF8') || '\x00' || convert_to(d.payload, 'UTF8')), d.tags, d.outcome, d.code,
-           d.reason, reached[d.n] - greatest(counts[d.n] - 1, 0), reached[d.n], d.correlation_id, d.causation_id,
-           d.attempts, d.elapsed, append.attempt, time
-    FROM unnest(tenants, principals, command_ids, types, payloads, command_tags, outcomes, codes, reasons,
-                correlation_ids, causation_ids, attempts, elapsed)
-             WITH ORDINALITY AS d (tenant, principal, command_id, type, payload, tags, outcome, code, reason,
-                correlation_id, causation_id, attempts, elapsed, n)
-    WHERE standing[d.n];
+           d.reason, d.reached - greatest(d.count - 1, 0), d.reached, d.correlation_id, d.causation_id,
+           d.attempts, d.elapsed, append.attempt, now
+    FROM (
+        SELECT d.*, coalesce(places[d.n], append.head + sum(d.count) OVER (ORDER BY d.n)) AS reached
+        FROM unnest(tenants, principals, command_ids, types, payloads, command_tags, outcomes, codes, reasons,
+                    correlation_ids, causation_ids, attempts, elapsed, counts)
+                 WITH ORDINALITY AS d (tenant, principal, command_id, type, payload, tags, outcome, code, reason,
+                    correlation_id, causation_id, attempts, elapsed, count, n)
+    ) AS d
+    WHERE coalesce(standing[d.n], true);
     GET DIAGNOSTICS stored = ROW_COUNT;
-    IF stored <> (SELECT count(*) FROM unnest(standing) AS s WHERE s) THEN
-        RAISE EXCEPTION 'history.append stored % commands, which is not what it answers', stored;
+    IF stored <> new_entries THEN
+        RAISE EXCEPTION 'history.append stored % commands instead of %', stored, new_entries;
     END IF;
 END
 $$;
 
--- Which of the decisions stand. Parameters and answer as of `history.append`; event_of tells whose decision an event is.
+-- Which of the decisions stand. Parameters and answer as of `history.append`, which calls it with its own settings.
 CREATE FUNCTION history.settle(
     head bigint, tenants text[], principals text[], command_ids uuid[], types text[], payloads text[], outcomes text[],
     firsts boolean[], afters bigint[], seens integer[], counts integer[],
-    event_of integer[], event_types text[], event_tags text[], tag_events integer[], tag_names text[],
+    event_decisions integer[], event_types text[], event_tags text[], tag_events integer[], tag_names text[],
     criterion_decisions integer[], criterion_types jsonb[], criterion_tags jsonb[],
     OUT kinds text, OUT places bigint[]
 )
 LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_mergejoin = off
 AS $$
 DECLARE
     number      integer := cardinality(command_ids);
     known       integer[];              -- decisions whose id was accepted before,
     known_at    bigint[];               -- what it reached then,
     known_same  boolean[];              -- and whether for the same command
+    repeated    boolean := false;       -- whether an id is there twice
+    least_after bigint;
+    chained     boolean;                -- whether each decision has seen all those before it
     moved       integer[] := '{}';      -- decisions whose boundary has events that they were not decided on
     conflicting boolean[];
     later       integer[];              -- pairs of decisions of this batch: the later one,
@@ -129,19 +138,25 @@ DECLARE
     place       bigint;
     other       integer;
 BEGIN
-    SELECT array_agg(d.n), array_agg(l.position),
-           array_agg(l.fingerprint = sha256(convert_to(d.type, 'UTF8') || '\x00' || convert_to(d.payload, 'UTF8')))
-    INTO known, known_at, known_same
-    FROM unnest(tenants, principals, command_ids, types, payloads, firsts)
-             WITH ORDINALITY AS d (tenant, principal, command_id, type, payload, is_first, n)
-    CROSS JOIN LATERAL (
-        SELECT l.position, l.fingerprint FROM history.ledger AS l
-        WHERE l.tenant = d.tenant AND l.principal = d.principal AND l.command_id = d.command_id
-          AND l.outcome = 'accepted'
-        LIMIT 1) AS l
-    WHERE NOT d.is_first;
-
-    IF head > (SELECT min(a) FROM unnest(afters) AS a) THEN
+    IF false = ANY (firsts) THEN
+        SELECT array_agg(d.n), array_agg(l.position),
+               array_agg(l.fingerprint = sha256(convert_to(d.type, 'UTF8') || '\x00' || convert_to(d.payload, 'UTF8')))
+        INTO known, known_at, known_same
+        FROM unnest(tenants, principals, command_ids, types, payloads, firsts)
+                 WITH ORDINALITY AS d (tenant, principal, command_id, type, payload, is_first, n)
+        CROSS JOIN LATERAL (
+            SELECT l.position, l.fingerprint FROM history.ledger AS l
+            WHERE l.tenant = d.tenant AND l.principal = d.principal AND l.command_id = d.command_id
+              AND l.outcome = 'accepted'
+            LIMIT 1) AS l
+        WHERE NOT d.is_first;
+        repeated := EXISTS (
+            SELECT FROM unnest(tenants, principals, command_ids, firsts) AS d (tenant, principal, command_id, is_first)
+            WHERE NOT d.is_first GROUP BY d.tenant, d.principal, d.command_id HAVING count(*) > 1);
+    END IF;
+    SELECT min(s.after), bool_and(s.seen >= s.n - 1) INTO least_after, chained
+    FROM unnest(afters, seens) WITH ORDINALITY AS s (after, seen, n);
+    IF head > least_after THEN
         moved := ARRAY(
             SELECT c.decision FROM unnest(criterion_decisions, criterion_types, criterion_tags) AS c (decision, types, tags)
             WHERE CASE
@@ -163,12 +178,7 @@ BEGIN
             END);
     END IF;
 
-    IF known IS NULL AND moved = '{}'
-       AND NOT EXISTS (SELECT FROM unnest(seens) WITH ORDINALITY AS s (seen, n) WHERE s.seen < s.n - 1)
-       AND NOT EXISTS (SELECT FROM unnest(tenants, principals, command_ids, firsts)
-                                       AS d (tenant, principal, command_id, is_first)
-                       WHERE NOT d.is_first GROUP BY d.tenant, d.principal, d.command_id HAVING count(*) > 1)
-    THEN
+    IF known IS NULL AND NOT repeated AND moved = '{}' AND chained THEN
         RETURN;
     END IF;
 
@@ -180,17 +190,17 @@ BEGIN
            array_agg(p.repeats ORDER BY p.later)
     INTO later, earlier, repeats
     FROM (
-        SELECT c.decision AS later, event_of[t.event] AS earlier, false AS repeats
+        SELECT c.decision AS later, event_decisions[t.event] AS earlier, false AS repeats
         FROM unnest(criterion_decisions, criterion_types, criterion_tags) AS c (decision, types, tags)
         JOIN unnest(tag_events, tag_names) AS t (event, name) ON t.name = c.tags ->> 0
         JOIN unnest(event_types, event_tags) WITH ORDINALITY AS e (type, tags, n) ON e.n = t.event
-        WHERE event_of[t.event] < c.decision AND NOT conflicting[c.decision]
+        WHERE event_decisions[t.event] < c.decision AND NOT conflicting[c.decision]
           AND (c.types IS NULL OR c.types ? e.type) AND e.tags::jsonb @> c.tags
         UNION ALL
-        SELECT c.decision, event_of[e.n], false
+        SELECT c.decision, event_decisions[e.n], false
         FROM unnest(criterion_decisions, criterion_types, criterion_tags) AS c (decision, types, tags)
         CROSS JOIN unnest(event_types) WITH ORDINALITY AS e (type, n)
-        WHERE c.tags IS NULL AND event_of[e.n] < c.decision AND NOT conflicting[c.decision]
+        WHERE c.tags IS NULL AND event_decisions[e.n] < c.decision AND NOT conflicting[c.decision]
           AND (c.types IS NULL OR c.types ? e.type)
         UNION ALL
         SELECT d.n, o.n, true
