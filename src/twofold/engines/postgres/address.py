@@ -71,7 +71,7 @@ def read_address(url: str, environment: Mapping[str, str] = os.environ) -> Addre
         urls=urls,
         notify=_notify(url, options.get("notify", "on")),
         deadline=_number(url, "deadline", options.get("deadline", "10"), 0.1, 3600.0),
-        connections=int(_number(url, "connections", options.get("connections", "8"), 1, 1000)),
+        connections=_whole_number(url, "connections", options.get("connections", "8"), 1, 1000),
     )
 
 
@@ -112,3 +112,9 @@ def _number(url: str, name: str, text: str, least: float, most: float) -> float:
     if not least <= value <= most:
         raise InvalidAddress(address=shown(url), problem=f"{name} is a number from {least:g} to {most:g}")
     return value
+
+
+def _whole_number(url: str, name: str, text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise InvalidAddress(address=shown(url), problem=f"{name} is a whole number from {least} to {most}")
+    return int(text)

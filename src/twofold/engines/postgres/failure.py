@@ -6,7 +6,10 @@ import asyncpg
 
 from twofold.errors import NotInitialized, StoreBusy, StoreError, StoreFailed, StoreFull, StoreUnavailable
 
-_LOST = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError, EOFError)
+# The driver raises InternalClientError where the server's last word came before it was asked.
+_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
+DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What the driver may raise."""
 _SHUT_DOWN = ("57P01", "57P02", "57P03")
 _NO_SCHEMA = ("3F000", "42P01", "42883")
 _NO_ROLE = "22023"

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from twofold.engines.postgres.address import Address, DatabaseRole
-from twofold.engines.postgres.failure import is_lost, translate
+from twofold.engines.postgres.failure import DRIVERS, is_lost, translate
 from twofold.engines.postgres.session import Connection, Session
 from twofold.errors import OutcomeUnknown, StoreBusy, StoreError, StoreFailed
 
@@ -173,7 +173,7 @@ class Server:
                     raise
                 finally:
                     self._give_back(connection)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DRIVERS as error:
             if given and is_lost(error):
                 raise Cut(translate(error, shown)) from error
             if isinstance(error, TimeoutError):
