@@ -11,15 +11,16 @@ import msgspec
 from asyncpg.pgproto import pgproto
 
 from twofold.history.boundary import Criterion
+from twofold.history.commit import told
 from twofold.history.record import Position, Submission
-from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome, Rejection
+from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
 
 
 def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
     """Return the parameters of `history.append`: see its definition."""
     sent = [decision.submission for decision in decisions]
     conditions = [decision.condition for decision in decisions]
-    rejections = [decision.rejection for decision in decisions]
+    kept = [told(decision) for decision in decisions]
     events = [event for decision in decisions for event in decision.events]
     tags = [(number, tag) for number, event in enumerate(events, 1) for tag in event.tags]
     criteria = [
@@ -32,15 +33,16 @@ def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
         [each.command_id for each in sent],
         [each.type for each in sent],
         [each.payload.decode() for each in sent],
-        [_json(each.tags) for each in sent],
-        [_outcome(each) for each in rejections],
-        [each and each.code for each in rejections],
-        [each and each.reason for each in rejections],
+        [_json(each.tags) for each in kept],
+        [each.outcome for each in kept],
+        [each.code for each in kept],
+        [each.reason for each in kept],
         [each.correlation_id for each in sent],
         [each.causation_id for each in sent],
         [each.attempts for each in decisions],
         [each.elapsed for each in decisions],
         [each.is_first for each in sent],
+        [each.only_key for each in sent],
         [each.after for each in conditions],
         [each.seen for each in conditions],
         [len(each.events) for each in decisions],
@@ -95,12 +97,6 @@ def _outcome_of(kind: str, place: Position, decision: Decision) -> Outcome:
         case "c":
             return Conflict(place)
     return Duplicate(place, kind == "d")
-
-
-def _outcome(rejection: Rejection | None) -> str:
-    if rejection is None:
-        return "accepted"
-    return "failed" if rejection.failed else "rejected"
 
 
 def _json(texts: tuple[str, ...]) -> str:

@@ -65,7 +65,7 @@ async def _outcome(server: Server, decision: Decision, rows: list[Any]) -> Outco
         tenant, principal, command_id, outcome, first, position = rows[0]
         if (tenant, principal, command_id) == sent.scope and accepted == (outcome == "accepted"):
             del rows[0]
-            return Appended(first, position)
+            return Appended(min(first, position), position)
     return await _refused(server, sent)
 
 

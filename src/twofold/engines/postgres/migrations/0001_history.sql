@@ -42,7 +42,7 @@ CREATE TABLE history.ledger (
     outcome        text COLLATE "C" NOT NULL CHECK (outcome IN ('accepted', 'rejected', 'failed')),
     code           text,
     reason         text,
-    first          bigint           NOT NULL,   -- its events are at first … position; without events both are the head
+    first          bigint           NOT NULL,   -- its events are at first … position; without events it is the next one
     position       bigint           NOT NULL,
     correlation_id uuid,
     causation_id   uuid,

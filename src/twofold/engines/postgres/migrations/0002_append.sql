@@ -2,7 +2,8 @@
 
 -- attempt: what this append is called, for `history.resolve`.
 -- One element a decision, in order: tenants … counts. outcomes are accepted, rejected or failed; firsts tells that the
---     command's id was made for it; afters and seens are its condition's; counts is the number of its events.
+--     command's id was made for it, only_keys that its payload is not kept; afters and seens are its condition's; counts
+--     is the number of its events.
 -- One element an event, in order: event_decisions (whose, from 1), event_types ….
 -- One element a tag of an event: tag_events (which event, from 1), tag_names.
 -- One element a criterion: criterion_decisions (whose condition, from 1), criterion_types and criterion_tags (JSON
@@ -15,7 +16,8 @@ CREATE FUNCTION history.append(
     attempt uuid,
     tenants text[], principals text[], command_ids uuid[], types text[], payloads text[], command_tags text[],
     outcomes text[], codes text[], reasons text[], correlation_ids uuid[], causation_ids uuid[],
-    attempts integer[], elapsed bigint[], firsts boolean[], afters bigint[], seens integer[], counts integer[],
+    attempts integer[], elapsed bigint[], firsts boolean[], only_keys boolean[], afters bigint[], seens integer[],
+    counts integer[],
     event_decisions integer[], event_types text[], event_versions integer[], event_payloads text[], event_ids uuid[],
     event_tags text[],
     tag_events integer[], tag_names text[],
@@ -89,16 +91,17 @@ BEGIN
     WHERE coalesce(positions[t.event], 1) > 0;
 
     INSERT INTO history.ledger
-    SELECT append.entry + row_number() OVER (ORDER BY d.n), d.tenant, d.principal, d.command_id, d.type, d.payload,
+    SELECT append.entry + row_number() OVER (ORDER BY d.n), d.tenant, d.principal, d.command_id, d.type,
+           CASE WHEN NOT d.only_key THEN d.payload END,
            sha256(convert_to(d.type, 'UTF8') || '\x00' || convert_to(d.payload, 'UTF8')), d.tags, d.outcome, d.code,
-           d.reason, d.reached - greatest(d.count - 1, 0), d.reached, d.correlation_id, d.causation_id,
+           d.reason, d.reached - d.count + 1, d.reached, d.correlation_id, d.causation_id,
            d.attempts, d.elapsed, append.attempt, now
     FROM (
         SELECT d.*, coalesce(places[d.n], append.head + sum(d.count) OVER (ORDER BY d.n)) AS reached
         FROM unnest(tenants, principals, command_ids, types, payloads, command_tags, outcomes, codes, reasons,
-                    correlation_ids, causation_ids, attempts, elapsed, counts)
+                    correlation_ids, causation_ids, attempts, elapsed, counts, only_keys)
                  WITH ORDINALITY AS d (tenant, principal, command_id, type, payload, tags, outcome, code, reason,
-                    correlation_id, causation_id, attempts, elapsed, count, n)
+                    correlation_id, causation_id, attempts, elapsed, count, only_key, n)
     ) AS d
     WHERE coalesce(standing[d.n], true);
     GET DIAGNOSTICS stored = ROW_COUNT;

@@ -7,15 +7,10 @@ CREATE INDEX ledger_refused ON history.ledger (tenant, command_id) WHERE outcome
 CREATE INDEX ledger_by_correlation ON history.ledger (correlation_id) WHERE correlation_id IS NOT NULL;
 CREATE INDEX ledger_by_causation ON history.ledger (causation_id) WHERE causation_id IS NOT NULL;
 
--- Entries in the form in which the engine wants them. A command without events has first = position + 1.
+-- Entries in the form in which the engine wants them.
 CREATE VIEW history.entries AS
 SELECT l.entry, l.command_id, l.type, l.payload, l.fingerprint, l.tags, l.principal, l.tenant, l.outcome, l.code, l.reason,
-       CASE WHEN l.outcome = 'accepted' AND EXISTS (
-           SELECT FROM history.events AS e
-           WHERE e.position = l.position AND e.command_id = l.command_id AND e.principal = l.principal
-             AND e.tenant = l.tenant)
-       THEN l.first ELSE l.position + 1 END AS first,
-       l.position, coalesce(l.correlation_id, l.command_id) AS correlation_id,
+       l.first, l.position, coalesce(l.correlation_id, l.command_id) AS correlation_id,
        coalesce(l.causation_id, l.command_id) AS causation_id, l.attempts, l.elapsed, l.recorded_at
 FROM history.ledger AS l;
 
