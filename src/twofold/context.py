@@ -7,6 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+from twofold.errors import InvalidMessage
+from twofold.wire import problem_of
+
 
 class Principal(msgspec.Struct, frozen=True):
     """Who sends a command or asks a query.
@@ -14,10 +17,18 @@ class Principal(msgspec.Struct, frozen=True):
     Args:
         name: a stable identifier, no personal data: it is stored with every event.
         scopes: what the principal may do.
+
+    Raises:
+        InvalidMessage: the name has characters that no database holds.
     """
 
     name: str = ""
     scopes: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        problem = problem_of(self.name)
+        if problem:
+            raise InvalidMessage(message="Principal", field="name", problem=f"name: {problem}")
 
 
 ANONYMOUS = Principal()

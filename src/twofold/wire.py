@@ -136,13 +136,13 @@ def _refuse_contents(message: msgspec.Struct, payload: bytes) -> None:
 
 def _refuse_leaves(kind: type[msgspec.Struct], content: Any) -> None:
     for path, value in _leaves(content):
-        problem = _problem_of(value)
+        problem = problem_of(value)
         if problem:
             raise InvalidMessage(message=name_of(kind), field=path, problem=f"{path}: {problem}")
 
 
-def _problem_of(value: Any) -> str:
-    """Return what is wrong with a value that no message may hold; empty for all others."""
+def problem_of(value: Any) -> str:
+    """Return what is wrong with a value that no message may hold, because no database can; empty for all others."""
     match value:
         case str() if "\x00" in value:
             return "the character U+0000 is not allowed"

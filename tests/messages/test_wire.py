@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.messages.everything import MESSAGES, Everything, Named, Part, anything
-from twofold import wire
+from twofold import Principal, wire
 from twofold.errors import InvalidMessage
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -233,3 +233,9 @@ def test_bad_text_is_refused_and_the_field_named(fields: dict[str, str], field: 
     with pytest.raises(InvalidMessage) as refused:
         wire.convert(Everything, fields, from_text=True)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\ud800"])
+def test_a_principal_whose_name_no_database_holds_is_refused(name: str) -> None:
+    with pytest.raises(InvalidMessage):
+        Principal(name)

@@ -31,6 +31,7 @@ from twofold.history.record import Position, Proposed, Submission
 from twofold.history.store import Appended, Duplicate, History, Rejection
 from twofold.history.transaction import Transaction
 from twofold.message import Command, Event
+from twofold.wire import problem_of
 from twofold.write.cache import Cache, Entry, State
 from twofold.write.expectation import Expectations
 from twofold.write.group import GroupCommit, Pending
@@ -298,5 +299,6 @@ def _rejection(error: Rejected) -> Rejection:
     for text in (error.code, error.reason):
         if not isinstance(text, str):
             raise TypeError(f"Rejected takes its code and its reason as str, found {type(text).__name__}")
-        text.encode()
+        if problem_of(text):
+            raise ValueError(f"Rejected: {problem_of(text)}")
     return Rejection(error.code, error.reason)
