@@ -5,7 +5,7 @@ Run by the benchmarks in an environment that has the library and nothing of this
     python eventsourcing_profiles.py WORK ENGINE PLACE USERS COUNT IN_FLIGHT
 
 WORK is `commands`, `hot`, `catch-up` or `freshness`; ENGINE `sqlite` (PLACE is a file) or `postgres` (PLACE is a
-`host port database user`). It prints one JSON object: what it measured, and what it found stored afterwards.
+`host port database user password`). It prints one JSON object: what it measured, and what it found stored afterwards.
 """
 
 from __future__ import annotations
@@ -117,10 +117,10 @@ def environment(engine: str, place: str, pool: int) -> dict[str, str]:
     """Return the library's settings: its defaults, with a connection for each thread."""
     if engine == "sqlite":
         return {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": place}
-    host, port, database, user = place.split()
+    host, port, database, user, password = place.split()
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres", "POSTGRES_HOST": host, "POSTGRES_PORT": port,
-        "POSTGRES_DBNAME": database, "POSTGRES_USER": user, "POSTGRES_PASSWORD": "unused",
+        "POSTGRES_DBNAME": database, "POSTGRES_USER": user, "POSTGRES_PASSWORD": password,
         "POSTGRES_POOL_SIZE": str(pool), "POSTGRES_MAX_OVERFLOW": "10",
     }  # fmt: skip
 
@@ -165,8 +165,8 @@ def durability(engine: str, place: str) -> dict[str, str]:
         return {
             name: str(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("synchronous", "journal_mode")
         }
-    host, port, database, user = place.split()
-    with psycopg.connect(host=host, port=int(port), dbname=database, user=user) as server:
+    host, port, database, user, password = place.split()
+    with psycopg.connect(host=host, port=int(port), dbname=database, user=user, password=password) as server:
         return {name: str(server.execute(f"SHOW {name}").fetchone()[0]) for name in ("fsync", "synchronous_commit")}  # type: ignore[index]
 
 

@@ -64,8 +64,7 @@ def rows_of(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 def place_of(url: str) -> str:
-    """Return an address as the peers' programs take it: host, port, database, user."""
+    """Return an address as the peers' programs take it: host, port, database, user, password."""
     parts = urlsplit(url)
-    return (
-        f"{parts.hostname or '127.0.0.1'} {parts.port or 5432} {parts.path.lstrip('/')} {parts.username or 'postgres'}"
-    )
+    found = (parts.hostname, parts.port, parts.path.lstrip("/"), parts.username, parts.password or "unused")
+    return " ".join(map(str, found))
