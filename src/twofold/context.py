@@ -34,7 +34,7 @@ class Principal(msgspec.Struct, frozen=True):
 ANONYMOUS = Principal()
 
 
-class Context(msgspec.Struct, frozen=True):
+class Context(msgspec.Struct, frozen=True, gc=False):
     """What a handler may know besides the message; ask for it by annotation: `context: Context`.
 
     `now` is the node's clock in UTC, read once for the message. It orders nothing: only positions do.
@@ -48,7 +48,7 @@ class Context(msgspec.Struct, frozen=True):
     tenant: str = ""
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """The acknowledgement of an accepted command.
 
     `position` is what its events reached: pass the receipt as `after=` to read your own write.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -74,13 +74,12 @@ def _tags_alone(real: Callable[..., bool]) -> Callable[..., bool]:
     return lambda changes, criterion: bool(criterion.tags) and real(changes, criterion)
 
 
-def _touched_by_one_tag(cache: Cache, type_: str, tags: Collection[str]) -> Iterator[Entry]:
-    for mark in marks_of(type_, tags):
-        yield from tuple(cache._by_mark.get(mark, ()))
+def _touched_by_one_tag(cache: Cache, type_: str, tags: tuple[str, ...]) -> list[Entry]:
+    return [entry for mark in marks_of(type_, tags) for entry in cache._by_mark.get(mark, ())]
 
 
-def _touched_by_tags_alone(real: Callable[..., Iterator[Entry]]) -> Callable[..., Iterator[Entry]]:
-    return lambda *event: (entry for entry in real(*event) if entry.criterion.tags)
+def _touched_by_tags_alone(real: Callable[..., list[Entry]]) -> Callable[..., list[Entry]]:
+    return lambda *event: [entry for entry in real(*event) if entry.criterion.tags]
 
 
 def _pending_by_tags_alone(real: Callable[..., Iterator[Event]]) -> Callable[..., Iterator[Event]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from typing import TypeAlias
 
 import msgspec
@@ -13,14 +13,12 @@ Mark: TypeAlias = tuple[str, str]
 """What an index files under: a type of events with a tag, or with no tag in particular."""
 
 
-def marks_of(type_: str, tags: Iterable[str]) -> Iterator[Mark]:
-    """Yield the marks that an event of this type with these tags is filed under."""
-    yield type_, ""
-    for tag in tags:
-        yield type_, tag
+def marks_of(type_: str, tags: tuple[str, ...]) -> list[Mark]:
+    """Return the marks that an event of this type with these tags is filed under."""
+    return [(type_, tag) for tag in ("", *tags)]
 
 
-class Criterion(msgspec.Struct, frozen=True):
+class Criterion(msgspec.Struct, frozen=True, gc=False):
     """Events of any of these types that carry all of these tags. An empty part selects by the other alone."""
 
     types: tuple[str, ...] = ()
@@ -39,7 +37,7 @@ class Criterion(msgspec.Struct, frozen=True):
         return tuple([tuple([(type_, tag) for type_ in self.types]) for tag in self.tags or ("",)])
 
 
-class Selection(msgspec.Struct, frozen=True):
+class Selection(msgspec.Struct, frozen=True, gc=False):
     """Events that any of the criteria takes; without criteria, no event at all."""
 
     criteria: tuple[Criterion, ...] = ()
@@ -53,7 +51,7 @@ EVERYTHING = Selection((Criterion(),))
 """The whole history."""
 
 
-class Condition(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True, gc=False):
     """What must still hold at the append: no selected event after the position the models were folded to.
 
     Args:

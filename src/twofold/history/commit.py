@@ -16,7 +16,7 @@ from twofold.history.record import Position, Submission
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
 
 
-class Earlier(msgspec.Struct, frozen=True):
+class Earlier(msgspec.Struct, frozen=True, gc=False):
     """An accepted command that is in the ledger: its fingerprint, and what position it reached."""
 
     fingerprint: bytes
@@ -75,6 +75,8 @@ def _rests_on_nothing(
     condition = decision.condition
     if head > condition.after and moved(condition.selection, condition.after):
         return True
+    if condition.seen == index and not failed:
+        return False
     unseen = (n for n in range(condition.seen, index) if isinstance(outcomes[n], Appended))
     unmade = (n for n in failed if n < condition.seen)
     return any(_touches(condition.selection, decisions[n]) for them in (unseen, unmade) for n in them)

@@ -14,7 +14,7 @@ from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.transaction import Transaction
 
 
-class Rejection(msgspec.Struct, frozen=True):
+class Rejection(msgspec.Struct, frozen=True, gc=False):
     """Why a command was decided against: a stable code and a reason for people.
 
     `failed` tells that its handler did not decide at all, but raised what it should not.
@@ -25,7 +25,7 @@ class Rejection(msgspec.Struct, frozen=True):
     failed: bool = False
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """One command's outcome, to be made true by an append.
 
     A rejection is a decision as well: it has no events, and it too stands only if its condition does.
@@ -47,20 +47,20 @@ Work: TypeAlias = Callable[[Transaction], Awaitable[tuple[tuple[Proposed, ...], 
 """Makes a decision inside a transaction, where it may write rows besides; returns its events, and its rejection."""
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """The decision stands. Its events are at `first` … `last`; without events both tell the head at that moment."""
 
     first: Position
     last: Position
 
 
-class Conflict(msgspec.Struct, frozen=True):
+class Conflict(msgspec.Struct, frozen=True, gc=False):
     """The decision rested on what is not so; nothing of it was stored. `head` is what to read up to."""
 
     head: Position
 
 
-class Duplicate(msgspec.Struct, frozen=True):
+class Duplicate(msgspec.Struct, frozen=True, gc=False):
     """The command id was decided before, and reached `position`; `same` tells whether for the same command."""
 
     position: Position

@@ -7,7 +7,7 @@ order. Entries that rest on what did not happen are dropped: dropping is always 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import is_
 from typing import Any
 
@@ -158,12 +158,10 @@ class Cache:
         """Undo one `hold`."""
         self.kept.release(boundaries)
 
-    def touched(self, type_: str, tags: Collection[str]) -> Iterator[Entry]:
-        """Yield the entries that an event of this type with these tags belongs to."""
-        for mark in marks_of(type_, tags):
-            for entry in tuple(self._by_mark.get(mark, ())):
-                if len(entry.criterion.tags) < 2 or entry.criterion.takes(type_, tags):
-                    yield entry
+    def touched(self, type_: str, tags: tuple[str, ...]) -> list[Entry]:
+        """Return the entries that an event of this type with these tags belongs to."""
+        found = [entry for mark in marks_of(type_, tags) if mark in self._by_mark for entry in self._by_mark[mark]]
+        return [entry for entry in found if len(entry.criterion.tags) < 2 or entry.criterion.takes(type_, tags)]
 
     def drop(self, entry: Entry) -> None:
         """Forget an entry. May be called twice."""

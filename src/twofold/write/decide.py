@@ -86,7 +86,8 @@ class Decider:
         self._loader = Loader(history, codec, cache, self._group, snapshots)
         self._expectations = Expectations(history, self._group)
         self._turns = Turns()
-        self._running: dict[tuple[str, str, UUID], asyncio.Event] = {}
+        # With an event where others wait for the end.
+        self._running: dict[tuple[str, str, UUID], asyncio.Event | None] = {}
 
     async def start(self) -> None:
         """Begin to take commands."""
@@ -135,13 +136,15 @@ class Decider:
             return await self._decide(command, submission, context, expected, sent)
         scope = submission.scope
         while scope in self._running:
-            await self._running[scope].wait()
-        done = self._running[scope] = asyncio.Event()
+            done = self._running[scope] = self._running[scope] or asyncio.Event()
+            await done.wait()
+        self._running[scope] = None
         try:
             return await self._decide(command, submission, context, expected, sent)
         finally:
-            del self._running[scope]
-            done.set()
+            ended = self._running.pop(scope)
+            if ended is not None:
+                ended.set()
 
     async def _decide(
         self, command: Command, submission: Submission, context: Context, expected: Position | None, sent: float
@@ -198,16 +201,16 @@ class Decider:
         There is no pending decision where the models changed meanwhile, or may come to nothing.
         """
         handler, call, is_async = self._handlers[type(command)]
-        selection = selection_of(boundaries)
         events: tuple[Event, ...] = ()
         rejected: Rejected | None = None
         try:
             if expected is not None:
-                await self._expectations.check(submission.type, selection, expected)
+                await self._expectations.check(submission.type, selection_of(boundaries), expected)
         except ChangedSince as error:
             return self._give_up(submission, Rejection(error.code, str(error))), error
         try:
             entries = await self._loader.load(boundaries)
+            selection = selection_of(entries)
             if expected is not None and self._group.is_pending_on(selection):
                 return None, None
             models = [entry.model for entry in entries]

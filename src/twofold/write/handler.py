@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice, product
-from typing import Any, get_args, get_origin
+from typing import Any, Protocol, get_args, get_origin
 
 import msgspec
 
@@ -19,7 +19,7 @@ from twofold.signature import Signature, read_signature, refuse_value, resolve
 from twofold.wall import side_of
 
 
-class Boundary(msgspec.Struct, frozen=True):
+class Boundary(msgspec.Struct, frozen=True, gc=False):
     """The events that one write model is folded from: those that carry all its tags. It is the model's cache key."""
 
     model: type[WriteModel]
@@ -36,9 +36,18 @@ def _event_names(model: type[WriteModel]) -> tuple[str, ...]:
     return tuple(event.message_name for event in fold_of(model).events)
 
 
-def selection_of(boundaries: Iterable[Boundary]) -> Selection:
-    """Return the selection of a decision that rests on these boundaries."""
-    return Selection(tuple(boundary.criterion for boundary in boundaries))
+class HasCriterion(Protocol):
+    """What has a criterion: a boundary, or a model that is folded from one."""
+
+    @property
+    def criterion(self) -> Criterion:
+        """Which events are selected."""
+        ...
+
+
+def selection_of(boundaries: Iterable[HasCriterion]) -> Selection:
+    """Return the selection of a decision that rests on these."""
+    return Selection(tuple([boundary.criterion for boundary in boundaries]))
 
 
 class ModelParameter(msgspec.Struct, frozen=True):
@@ -60,15 +69,16 @@ class ModelParameter(msgspec.Struct, frozen=True):
         Raises:
             InvalidMessage: a field that names a boundary is empty.
         """
+        if not self.many:
+            tags = tuple([tag_in(command, field, getattr(command, field.field)) for (field,) in self.fields])
+            return [Boundary(self.model, tags)]
         values = [[tag for field in fields for tag in _tags_in(command, field)] for fields in self.fields]
         return [Boundary(self.model, tags) for tags in product(*values)]
 
 
 def _tags_in(command: Command, field: TaggedField) -> list[str]:
     content = getattr(command, field.field)
-    if field.many:
-        return [tag_in(command, field, value) for value in content or ()]
-    return [tag_in(command, field, content)]
+    return [tag_in(command, field, value) for value in (content or () if field.many else (content,))]
 
 
 class CommandHandler:
