@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from twofold.history.ledger import LedgerEntry, LedgerSearch
+from twofold.history.ledger import LedgerEntry, LedgerSearch, Prunable
 from twofold.history.store import Decision, Rejection
 from twofold.testing.contracts.reference import Reference
 
@@ -165,3 +166,64 @@ class LimitBeforeSearch(Reference):
         page = super().ledger(LedgerSearch(tenant=search.tenant), after, newest, limit)
         wanted = super().ledger(search, after, newest, 1_000)
         return [each for each in page if each in wanted]
+
+
+class PrunesTheYoung(Reference):
+    def prune(self, what: Prunable, before: datetime, after: int, limit: int) -> int | None:
+        return super().prune(what, before + timedelta(days=9), after, limit)
+
+
+class PrunesAllThatIsOld(Reference):
+    """Goes on behind an entry that is too young."""
+
+    def prune(self, what: Prunable, before: datetime, after: int, limit: int) -> int | None:
+        return super().prune(what, before + timedelta(seconds=1), after, limit)
+
+
+class PrunesTheNewest(Reference):
+    def prune(self, what: Prunable, before: datetime, after: int, limit: int) -> int | None:
+        pruned = super().prune(what, before, after, limit)
+        if pruned is None and what != "contents" and self.entries and self.entries[-1].recorded_at < before:
+            pruned = self.entries[-1].entry if self.entries[-1].entry > after else None
+            self.entries = self.entries if pruned is None else self.entries[:-1]
+        return pruned
+
+
+class PrunesWithoutLimit(Reference):
+    def prune(self, what: Prunable, before: datetime, after: int, limit: int) -> int | None:
+        return super().prune(what, before, after, 1_000)
+
+
+class KeepsThePayload(Reference):
+    def remove(self, entry: LedgerEntry, what: Prunable) -> None:
+        if what != "contents":
+            super().remove(entry, what)
+
+
+class ForgetsIncidents(Reference):
+    def remove(self, entry: LedgerEntry, what: Prunable) -> None:
+        super().remove(entry, what)
+        if what == "contents":
+            place = [each.entry for each in self.entries].index(entry.entry)
+            self.entries[place] = replace(self.entries[place], reason=None)
+
+
+class ForgetsKeysToo(Reference):
+    def remove(self, entry: LedgerEntry, what: Prunable) -> None:
+        super().remove(entry, what)
+        if what == "contents":
+            self.accepted.pop((entry.tenant, entry.principal, entry.command_id), None)
+
+
+class ClaimsStay(Reference):
+    def remove(self, entry: LedgerEntry, what: Prunable) -> None:
+        accepted = dict(self.accepted)
+        super().remove(entry, what)
+        self.accepted = accepted
+
+
+class RefusalsTakeAll(Reference):
+    def remove(self, entry: LedgerEntry, what: Prunable) -> None:
+        super().remove(entry, what)
+        if what == "refusals":
+            self.entries = [each for each in self.entries if each.outcome != "accepted"]

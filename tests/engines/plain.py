@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from twofold.history.boundary import Selection
-from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
 from twofold.history.record import Position, Recorded
 from twofold.history.store import Decision, Outcome
 from twofold.testing.contracts import Ability, Engine, HistoryEngine
@@ -76,6 +76,9 @@ class PlainHistory:
         self, search: LedgerSearch = EVERY_ENTRY, *, after: int | None = None, newest: bool = True, limit: int = 100
     ) -> Sequence[LedgerEntry]:
         return self.reference.ledger(search, after, newest, limit)
+
+    async def prune(self, what: Prunable, before: datetime, *, after: int = 0, limit: int = 500) -> int | None:
+        return self.reference.prune(what, before, after, limit)
 
     async def close(self) -> None: ...
 

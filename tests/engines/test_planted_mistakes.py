@@ -124,6 +124,15 @@ LEDGERS: list[tuple[type[Reference], Callable[..., Any], Given]] = [
     (misentered.AlwaysNewest, FOUND, entries("everything")),
     (misentered.AfterIncluded, Suite.test_pages_follow_one_another, {"newest": True}),
     (misentered.AfterIncluded, Suite.test_pages_follow_one_another, {"newest": False}),
+    (misentered.PrunesTheYoung, Suite.test_what_is_not_old_enough_stays, {}),
+    (misentered.PrunesAllThatIsOld, Suite.test_it_stops_at_the_first_that_is_too_young, {}),
+    (misentered.PrunesTheNewest, Suite.test_the_newest_entry_stays_so_that_no_number_comes_again, {}),
+    (misentered.PrunesWithoutLimit, Suite.test_it_goes_on_in_small_steps, {}),
+    (misentered.KeepsThePayload, Suite.test_contents_go_and_keys_stay, {}),
+    (misentered.ForgetsIncidents, Suite.test_contents_go_and_keys_stay, {}),
+    (misentered.ForgetsKeysToo, Suite.test_a_repeat_is_told_when_only_its_key_is_left, {}),
+    (misentered.ClaimsStay, Suite.test_claims_go_and_their_ids_are_free_again, {}),
+    (misentered.RefusalsTakeAll, Suite.test_refusals_go_and_accepted_commands_stay, {}),
     (misentered.LimitBeforeSearch, Suite.test_pages_follow_one_another, {"newest": True}),
 ]  # fmt: skip
 

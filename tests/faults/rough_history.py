@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from random import Random
 from typing import Literal, TypeAlias
 from uuid import UUID
 
 from twofold.errors import OutcomeUnknown, StoreBusy, StoreFailed
 from twofold.history.boundary import Selection
-from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
 from twofold.history.record import Position, Recorded
 from twofold.history.store import Appended, Decision, History, Outcome
 
@@ -118,6 +119,9 @@ class RoughHistory:
         self, search: LedgerSearch = EVERY_ENTRY, *, after: int | None = None, newest: bool = True, limit: int = 100
     ) -> Sequence[LedgerEntry]:
         return await self.real.ledger(search, after=after, newest=newest, limit=limit)
+
+    async def prune(self, what: Prunable, before: datetime, *, after: int = 0, limit: int = 500) -> int | None:
+        return await self.real.prune(what, before, after=after, limit=limit)
 
     async def close(self) -> None:
         """Leave the real one open: it is shared."""

@@ -11,6 +11,9 @@ import msgspec
 from twofold.history.record import Position
 
 Result: TypeAlias = Literal["accepted", "rejected", "failed"]
+Prunable: TypeAlias = Literal["contents", "refusals", "claims"]
+"""What may be removed from the ledger: payloads, tags and reasons; entries of rejected and failed commands; entries of
+accepted ones, whose ids are forgotten with them."""
 RESULTS: tuple[Result, ...] = ("accepted", "rejected", "failed")
 
 
@@ -100,3 +103,9 @@ class LedgerSearch(msgspec.Struct, frozen=True):
 
 
 EVERY_ENTRY = LedgerSearch()
+
+
+def emptied(entry: LedgerEntry) -> LedgerEntry:
+    """Return an entry of which only the key is kept."""
+    reason = entry.reason if entry.outcome == "failed" else None
+    return msgspec.structs.replace(entry, payload=None, tags=(), reason=reason)

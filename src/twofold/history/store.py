@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 import msgspec
 
 from twofold.history.boundary import Condition, Selection
-from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
 from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.transaction import Transaction
 
@@ -124,6 +125,23 @@ class History(Protocol):
             after: go on behind this entry, in the order asked for.
             newest: the newest first, else the oldest.
             limit: how many at most.
+        """
+        ...
+
+    async def prune(self, what: Prunable, before: datetime, *, after: int = 0, limit: int = 500) -> int | None:
+        """Remove something of the ledger from the oldest entries behind `after`, in one short transaction.
+
+        It stops at the first entry that has it and was not recorded before that time by the database's clock. The
+        newest entry is never removed, so that none is numbered like an earlier one.
+
+        Args:
+            what: is removed.
+            before: from entries recorded before this time.
+            after: of entries behind this one.
+            limit: from so many at most.
+
+        Returns:
+            The last entry from which it was removed; None where there was none.
         """
         ...
 

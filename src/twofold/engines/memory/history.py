@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from uuid import UUID
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from twofold.clock import new_uuid, now
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.commit import Earlier, first_of, settle, stored, told
-from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable, emptied
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Decision, Outcome
@@ -38,6 +38,7 @@ class MemoryHistory:
         self._tagged: defaultdict[str, list[Position]] = defaultdict(list)
         self._typed: defaultdict[str, list[Position]] = defaultdict(list)
         self._ledger: list[LedgerEntry] = []
+        self._entries = 0
         self._accepted: dict[tuple[str, str, UUID], Earlier] = {}
         self._moved = Signal()
 
@@ -84,6 +85,22 @@ class MemoryHistory:
         if after is not None:
             entries = (each for each in entries if (each.entry < after if newest else each.entry > after))
         return list(islice(filter(search.takes, entries), limit))
+
+    async def prune(self, what: Prunable, before: datetime, *, after: int = 0, limit: int = 500) -> int | None:
+        """Remove something of the ledger; see `History.prune`."""
+        held = [each for each in self._ledger if each.entry > after and _holds(each, what)]
+        aged = list(takewhile(lambda each: each.recorded_at < before, held))[:limit]
+        if what != "contents" and aged and aged[-1].entry == self._entries:
+            aged.pop()
+        for each in aged:
+            place = bisect_left(self._ledger, each.entry, key=lambda entry: entry.entry)
+            if what == "contents":
+                self._ledger[place] = emptied(each)
+                continue
+            del self._ledger[place]
+            if what == "claims":
+                del self._accepted[each.tenant, each.principal, each.command_id]
+        return aged[-1].entry if aged else None
 
     async def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -135,9 +152,10 @@ class MemoryHistory:
             for tag in event.tags:
                 self._tagged[tag].append(position)
         kept = told(decision)
+        self._entries += 1
         self._ledger.append(
             LedgerEntry(
-                entry=len(self._ledger) + 1,
+                entry=self._entries,
                 command_id=submission.command_id,
                 type=submission.type,
                 payload=kept.payload,
@@ -159,3 +177,9 @@ class MemoryHistory:
         )
         if decision.rejection is None:
             self._accepted[submission.scope] = Earlier(submission.fingerprint, place.last)
+
+
+def _holds(entry: LedgerEntry, what: Prunable) -> bool:
+    if what == "contents":
+        return entry.payload is not None
+    return (entry.outcome == "accepted") == (what == "claims")

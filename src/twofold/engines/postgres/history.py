@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from twofold.clock import new_uuid
@@ -17,7 +18,7 @@ from twofold.engines.postgres.statements import statement
 from twofold.engines.postgres.unknown import resolve
 from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
-from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
 from twofold.history.record import Position, Recorded
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Decision, Outcome
@@ -119,6 +120,11 @@ class PostgresHistory:
         """Return a page of the ledger; see `History.ledger`."""
         rows = await self._server.fetch(statement("read_ledger"), *asked(search, after, newest, limit))
         return [entry_of(*row) for row in rows]
+
+    async def prune(self, what: Prunable, before: datetime, *, after: int = 0, limit: int = 500) -> int | None:
+        """Remove something of the ledger; see `History.prune`."""
+        last: int | None = (await self._server.call(statement("prune_ledger"), what, before, after, limit))[0][0]
+        return last
 
     async def close(self) -> None:
         """Close the connections after the appends that are under way."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +16,7 @@ import msgspec
 
 from twofold.clock import new_uuid
 from twofold.engines.sqlite.file import File, translated
-from twofold.engines.sqlite.ledger import entry_of, page
+from twofold.engines.sqlite.ledger import entry_of, microseconds, page
 from twofold.engines.sqlite.reader import Reader
 from twofold.engines.sqlite.selection import LAST, fetch, positions
 from twofold.engines.sqlite.statements import statement
@@ -23,7 +25,7 @@ from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
 from twofold.history.commit import Earlier, first_of, settle, stored, told
-from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch
+from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
 from twofold.history.record import Position, Recorded, Submission, fingerprint
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Conflict, Decision, Outcome
@@ -128,6 +130,25 @@ class SqliteHistory:
         """Return a page of the ledger; see `History.ledger`."""
         rows = await self._reader.rows(*page(search, after, newest, limit))
         return [entry_of(*row) for row in rows]
+
+    async def prune(self, what: Prunable, before: datetime, *, after: int = 0, limit: int = 500) -> int | None:
+        """Remove something of the ledger; see `History.prune`. What is removed is overwritten in the file."""
+        # Found outside of the transaction: it may be far behind.
+        rows = await self._reader.rows(statement(f"find_{what}"), (after, limit))
+        aged: list[int] = [entry for entry, _ in takewhile(lambda row: row[1] < microseconds(before), rows)]
+        if not aged:
+            return None
+        try:
+            async with self._writer.transaction() as connection:
+                connection.execute("PRAGMA secure_delete = ON")
+                try:
+                    connection.execute(statement(f"prune_{what}"), (aged[0], aged[-1], microseconds(before)))
+                finally:
+                    connection.execute("PRAGMA secure_delete = OFF")
+        except CommitFailed as failure:
+            # Whether it was stored or not: it is done again.
+            raise failure.error from failure
+        return aged[-1]
 
     async def close(self) -> None:
         """Close the file after the append that is under way."""

@@ -17,6 +17,7 @@ from twofold.testing.contracts.history_durability import HistoryDurability
 from twofold.testing.contracts.history_ledger import HistoryLedger
 from twofold.testing.contracts.history_machine import HistoryAtRandom
 from twofold.testing.contracts.history_positions import HistoryPositions
+from twofold.testing.contracts.history_pruning import HistoryPruning
 from twofold.testing.contracts.history_reading import HistoryReading
 from twofold.testing.contracts.history_waiting import HistoryWaiting
 from twofold.testing.contracts.history_work import HistoryWork
@@ -28,6 +29,7 @@ class HistoryContract(
     HistoryBatches,
     HistoryCommands,
     HistoryLedger,
+    HistoryPruning,
     HistoryReading,
     HistoryWaiting,
     HistoryConcurrency,

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from twofold.history.boundary import Selection
-from twofold.history.ledger import LedgerEntry, LedgerSearch, Result
+from twofold.history.ledger import LedgerEntry, LedgerSearch, Prunable, Result
 from twofold.history.record import Position, Proposed, Recorded, Submission
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
 
@@ -105,7 +105,7 @@ class Reference:
         outcome: Result = "accepted" if rejection is None else "failed" if rejection.failed else "rejected"
         self.entries.append(
             LedgerEntry(
-                entry=len(self.entries) + 1,
+                entry=self.entries[-1].entry + 1 if self.entries else 1,
                 command_id=sent.command_id,
                 type=sent.type,
                 payload=None if sent.only_key else sent.payload,
@@ -135,6 +135,27 @@ class Reference:
                 found.append(entry)
         return found
 
+    def prune(self, what: Prunable, before: datetime, after: int, limit: int) -> int | None:
+        """Remove something of the ledger, from one entry after another."""
+        last: int | None = None
+        for entry in [each for each in self.entries if each.entry > after and has(each, what)]:
+            if entry.recorded_at >= before or limit == 0 or (what != "contents" and entry is self.entries[-1]):
+                break
+            self.remove(entry, what)
+            last, limit = entry.entry, limit - 1
+        return last
+
+    def remove(self, entry: LedgerEntry, what: Prunable) -> None:
+        """Remove an entry's contents, or the entry and with it the claim."""
+        place = self.entries.index(entry)
+        if what == "contents":
+            reason = entry.reason if entry.outcome == "failed" else None
+            self.entries[place] = msgspec.structs.replace(entry, payload=None, tags=(), reason=reason)
+        else:
+            del self.entries[place]
+            if what == "claims":
+                del self.accepted[entry.tenant, entry.principal, entry.command_id]
+
     def read(self, selection: Selection, after: Position, until: Position | None, limit: int | None) -> list[Recorded]:
         """Return the selected events with `after < position <= until`, `limit` at most."""
         end = len(self.events) if until is None else until
@@ -149,6 +170,13 @@ def selects(selection: Selection, type_: str, tags: Collection[str]) -> bool:
         if has_type and set(criterion.tags).issubset(tags):
             return True
     return False
+
+
+def has(entry: LedgerEntry, what: Prunable) -> bool:
+    """Tell whether there is something to be removed from an entry."""
+    if what == "contents":
+        return entry.payload is not None
+    return (entry.outcome == "accepted") is (what == "claims")
 
 
 def is_wanted(search: LedgerSearch, entry: LedgerEntry) -> bool:

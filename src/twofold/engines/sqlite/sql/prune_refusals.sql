@@ -1,0 +1,3 @@
+-- first entry, last entry, time
+DELETE FROM ledger
+WHERE entry BETWEEN ? AND ? AND outcome <> 'accepted' AND recorded_at < ?
