@@ -139,6 +139,7 @@ async def test_what_waits_is_waited_for_and_counts_once_it_is_durable() -> None:
             assert not second.done()
         answers = await asyncio.gather(*first, second, unrelated, return_exceptions=True)
     assert [type(answer) for answer in answers] == [Receipt, ChangedSince, Receipt]
+    assert isinstance(answers[1], ChangedSince)
     assert answers[1].position == 2
 
 
@@ -154,6 +155,7 @@ async def test_what_waits_and_comes_to_nothing_changes_nothing(fault: Fault) -> 
                 await asyncio.sleep(0)
         answers = await asyncio.gather(*first, second, return_exceptions=True)
         assert isinstance(answers[0], Exception)
+        assert isinstance(answers[1], Receipt)
         assert answers[1].position == 2
         await check_cache(node, history)
     await check_history(history)
@@ -234,7 +236,7 @@ def live_through(seed: int) -> Counter[str]:
                     if expected is not None:
                         kept.append((receipt, expected))
 
-        plans = [[random.choice(faults) for _ in range(random.randrange(5))] for _ in range(2)]
+        plans: list[list[Fault]] = [[random.choice(faults) for _ in range(random.randrange(5))] for _ in range(2)]
         rough = [RoughHistory(history, plan, turns=2, seed=seed) for plan in plans]
         async with node_over(rough[0]) as one, node_over(rough[1]) as other:
             await asyncio.gather(*(sender((one, other)[n % 2], Random(seed * 10 + n)) for n in range(6)))
