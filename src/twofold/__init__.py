@@ -15,6 +15,7 @@ from twofold.node import ModelStatus, Node
 from twofold.read.answer import Answer
 from twofold.read.view import Found, View
 from twofold.tag import Hashed, Tag
+from twofold.write.around import Proceed
 from twofold.write.causation import Causation
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ __all__ = [
     "Node",
     "NotFresh",
     "Principal",
+    "Proceed",
     "Query",
     "ReadModel",
     "Receipt",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
 from twofold import wire
+from twofold.context import Receipt
 from twofold.errors import DeclarationError
 from twofold.history.codec import Codec
 from twofold.message import Command, Event, Query, tagged_fields
@@ -18,6 +19,7 @@ from twofold.read.handler import QueryHandler
 from twofold.read.table import Table
 from twofold.tag import Tag
 from twofold.wall import ReadSide, WriteSide
+from twofold.write.around import Around
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS
 from twofold.write.handler import CommandHandler
 
@@ -28,6 +30,7 @@ C = TypeVar("C", bound=Command)
 Q = TypeVar("Q", bound=Query[Any])
 Model = TypeVar("Model", bound=ReadModel)
 Answer = TypeVar("Answer")
+Middleware = TypeVar("Middleware", bound=Callable[..., Coroutine[Any, Any, Receipt]])
 Decided = TypeVar("Decided", bound="Event | Iterable[Event] | Awaitable[Event | Iterable[Event] | None] | None")
 W1 = TypeVar("W1", bound=WriteSide)
 W2 = TypeVar("W2", bound=WriteSide)
@@ -63,12 +66,22 @@ class App:
         self.codec = Codec()
         self.statements: list[str] = []
         self._names: dict[str, type[msgspec.Struct]] = {}
+        self._around: list[Around] = []
+        self._included: dict[type[Command], tuple[Around, ...]] = {}
         self._tags: dict[str, tuple[Tag, type[msgspec.Struct]]] = {}
 
     @property
     def events(self) -> tuple[type[Event], ...]:
         """The event classes that the application's handlers and models name, in the order of their names."""
         return tuple(sorted(self.codec.classes, key=lambda event: event.message_name))
+
+    @property
+    def arounds(self) -> dict[type[Command], tuple[Around, ...]]:
+        """The middleware of each command, the outermost first: the application's own, then what was included."""
+        return {
+            command: (*(each for each in self._around if each.takes(command)), *self._included.get(command, ()))
+            for command in self.commands
+        }
 
     @overload
     def command(self, handler: Callable[[C], Decided]) -> Callable[[C], Decided]: ...
@@ -148,14 +161,36 @@ class App:
             )
         self.statements.append(statements.strip().rstrip(";"))
 
+    def around_command(self, middleware: Middleware) -> Middleware:
+        """Declare a function that surrounds the handling of commands, for logs, traces or checks. Returns it unchanged.
+
+            @app.around_command
+            async def timed(command: Command, context: Context, proceed: Proceed) -> Receipt:
+                started = time.perf_counter()
+                receipt = await proceed()
+                log.info("%s took %.3f s", type(command).__name__, time.perf_counter() - started)
+                return receipt
+
+        It surrounds the commands of its first parameter's class, whenever they are declared; several surround a command
+        in the order of their declaration, the first outermost. It is called once for a command, however often that is
+        decided. It may raise `Rejected`; it cannot change the command, and must return what `proceed` gives.
+
+        Raises:
+            DeclarationError: its annotations do not tell how to wire it.
+        """
+        self._around.append(Around(middleware, _names_of_caller()))
+        return middleware
+
     def include(self, other: App) -> None:
-        """Take in all that another application declares.
+        """Take in all that another application declares. Its middleware surrounds its own commands, inside this one's.
 
         Raises:
             DeclarationError: both declare something of one name.
         """
+        arounds = other.arounds
         for command_handler in other.commands.values():
             self._add_command(command_handler)
+        self._included |= arounds
         for query_handler in other.queries.values():
             self._add_query(query_handler)
         for model in other.tables:
@@ -171,6 +206,7 @@ class App:
         provide: Collection[Any] = (),
         cache_models: int = CACHE_MODELS,
         cache_bytes: int = CACHE_BYTES,
+        max_waiting: int = 10_000,
     ) -> Node:
         """Return a node that runs this application; use it as `async with app.open(url) as node:`.
 
@@ -182,6 +218,7 @@ class App:
             provide: objects that handlers ask for by their class.
             cache_models: how many folded write models are kept at most, the most recently used ones.
             cache_bytes: how much memory they may take, by estimate.
+            max_waiting: how many commands may be on their way at once; more are refused with `Overloaded`.
 
         Raises:
             InvalidAddress: the URL names no engine.
@@ -197,6 +234,7 @@ class App:
             provide=provide,
             cache_models=cache_models,
             cache_bytes=cache_bytes,
+            max_waiting=max_waiting,
         )
 
     def _add_command(self, handler: CommandHandler) -> None:

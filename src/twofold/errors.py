@@ -8,6 +8,7 @@
     ├── ChangedSince            its boundary is not as the sender knew it     changed_since
     ├── CommandIdReused         one command id, two different commands        command_id_reused
     ├── Contended               other writers won every retry                 contended
+    ├── TimedOut                it was not decided by the sender's deadline   timed_out
     ├── Overloaded              the queue of waiting commands is full         overloaded
     ├── NotFresh                a read model did not get that far in time     not_fresh
     ├── HandlerFailed           a handler raised what it should not           handler_failed
@@ -147,6 +148,19 @@ class Contended(TwofoldError):
     _template = (
         "{command} was decided {attempts} times and each time another process had changed what it rests on; "
         "nothing was stored, send it again"
+    )
+
+
+class TimedOut(TwofoldError):
+    """A command was given up at its sender's deadline, before it was decided.
+
+    Facts: `command`, `timeout` in seconds, `command_id`. Of this sending nothing is stored; what an
+    earlier one under the same id stored stays.
+    """
+
+    code = "timed_out"
+    _template = (
+        "{command} was not decided within {timeout:g} s and was given up; send it again under the same command id"
     )
 
 

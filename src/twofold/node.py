@@ -35,6 +35,7 @@ from twofold.storage import storage_at
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
 from twofold.write.causation import Causation, causation_of
 from twofold.write.decide import Decider
+from twofold.write.sender import Sender
 from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
 
@@ -95,6 +96,7 @@ class Node:
         provide: Collection[Any] = (),
         cache_models: int = CACHE_MODELS,
         cache_bytes: int = CACHE_BYTES,
+        max_waiting: int = 10_000,
     ) -> None:
         self.app = app
         self.name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
@@ -113,15 +115,18 @@ class Node:
         self._now: Callable[[], datetime] = clock.now
         self._history: History | None = None
         self._views: ViewStore | None = None
-        self._decider: Decider | None = None
+        self._sender: Sender | None = None
         self._freshness: Freshness | None = None
         self._projectors: list[Projector] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._askers: dict[type[Query[Any]], tuple[Asker, list[Table[Any]]]] = {}
+        self._max_waiting = max_waiting
         # Wiring is checked here, before any file is touched.
         if "write" in self.roles:
             for handler in app.commands.values():
                 handler.bind(self._provided)
+            for around in {each for them in app.arounds.values() for each in them}:
+                around.bind(self._provided)
 
     async def __aenter__(self) -> Self:
         try:
@@ -155,6 +160,7 @@ class Node:
         correlation_id: UUID | None = None,
         causation_id: UUID | None = None,
         expected: Receipt | Position | None = None,
+        timeout: float | None = None,
     ) -> Receipt:
         """Decide a command; return when its events are durable.
 
@@ -165,16 +171,19 @@ class Node:
             correlation_id: what the command belongs to; its own id if left out.
             causation_id: what caused it; its own id if left out.
             expected: decide it only if nothing that it rests on has changed since this position, or this receipt.
+            timeout: within how many seconds it must be decided; it is given up then. What is in the append already is
+                never told as not stored: it raises `OutcomeUnknown`, and a repeat under its command id tells.
 
         Raises:
             InvalidMessage, UnknownMessage: nothing was decided.
             Rejected: the handler decided against it.
             ChangedSince: what it rests on has changed since `expected`.
             CommandIdReused: the id was used for another command.
+            TimedOut: it was not decided within `timeout` seconds.
             Contended, Overloaded, HandlerFailed, StoreError: nothing was stored, but for OutcomeUnknown.
         """
-        decider = self._decider
-        if decider is None:
+        sender = self._sender
+        if sender is None:
             raise self._not_running("write")
         if type(command) not in self.app.commands:
             raise self.unknown("command", type(command).__name__)
@@ -185,7 +194,8 @@ class Node:
             principal=principal.name,
             correlation_id=correlation_id,
             causation_id=causation_id,
-            is_first=command_id is None,
+            # An id that others may come to know before its outcome is known is none that nobody else can have used.
+            is_first=command_id is None and timeout is None and not sender.is_surrounded(type(command)),
             tags=tags_of(command),
         )
         context = Context(
@@ -195,7 +205,7 @@ class Node:
             correlation_id=correlation_id,
             causation_id=causation_id,
         )
-        return await decider.decide(command, submission, context, _position_of(expected))
+        return await sender.send(command, submission, context, expected=_position_of(expected), timeout=timeout)
 
     async def ask(
         self,
@@ -377,16 +387,26 @@ class Node:
         Raises:
             NodeClosed, RoleMissing: this node takes no commands.
         """
-        if self._decider is None:
+        if self._sender is None:
             raise self._not_running("write")
-        return self._decider.statistics()
+        return self._sender.decider.statistics()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the node takes no more commands because it is about to be closed."""
+        return self._sender is not None and self._sender.admission.is_closed
+
+    def drain(self) -> None:
+        """Take no more commands: they raise NodeClosed. Those on their way are decided, and queries are answered."""
+        if self._sender is not None:
+            self._sender.admission.close()
 
     async def close(self) -> None:
         """Take no more commands, make durable what waits, stop projecting, release the files. May be called twice."""
-        decider, self._decider = self._decider, None
+        sender, self._sender = self._sender, None
         freshness, self._freshness = self._freshness, None
-        if decider is not None:
-            await decider.stop()
+        if sender is not None:
+            await sender.stop()
         if freshness is not None:
             await freshness.close()
         for task in self._tasks:
@@ -444,8 +464,9 @@ class Node:
                 Cache(*self._cache_limits),
                 Snapshots(await self._open_snapshots()),
             )
+            sender = Sender(decider, self.app.arounds, self._provided, self._max_waiting)
             await decider.start()
-            self._decider = decider
+            self._sender = sender
         if self.roles & {"read", "project"}:
             views = self._views = await _opened(self._open_views())
             freshness = Freshness(views)

@@ -39,7 +39,11 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 def read_signature(
-    function: Callable[..., Any], base: type[msgspec.Struct], names: dict[str, Any] | None = None
+    function: Callable[..., Any],
+    base: type[msgspec.Struct],
+    names: dict[str, Any] | None = None,
+    *,
+    base_too: bool = False,
 ) -> Signature:
     """Read a handler's signature.
 
@@ -47,6 +51,7 @@ def read_signature(
         function: the handler.
         base: what its first parameter must be a subclass of: `Command` or `Query`.
         names: what may be named in annotations besides the module's own names.
+        base_too: whether it may be `base` itself, for what takes messages of every kind.
 
     Raises:
         DeclarationError: an annotation is missing, or the first parameter is no such message.
@@ -58,11 +63,12 @@ def read_signature(
     hints = hints_of(function, names)
     kind = base.__name__.lower()
     first = hints.get(parameters[0].name) if parameters and parameters[0].kind in _IN_PLACE else None
-    if not (isinstance(first, type) and issubclass(first, base) and first is not base):
+    if not (isinstance(first, type) and issubclass(first, base) and (base_too or first is not base)):
         raise DeclarationError(
             what=f"{name}: the first parameter must be the {kind}, found {_shown(first)}",
             where=where,
-            mend=f"annotate it with a subclass of {base.__name__}: `{kind}: Do…`",
+            mend=f"annotate it with a subclass of {base.__name__}: `{kind}: Do…`"
+            + (f", or with {base.__name__} itself" if base_too else ""),
         )
     for parameter in parameters[1:]:
         if parameter.name not in hints or parameter.kind != parameter.POSITIONAL_OR_KEYWORD:

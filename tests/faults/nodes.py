@@ -27,8 +27,8 @@ def node_over(history: History, *, roles: Collection[Role] = WRITE, views: str =
 
 
 def decider_of(node: Node) -> Decider:
-    assert node._decider is not None
-    return node._decider
+    assert node._sender is not None
+    return node._sender.decider
 
 
 def group_of(node: Node) -> GroupCommit:

@@ -71,6 +71,18 @@ async def test_a_command_that_rests_on_nothing_cannot_match(client: Client) -> N
     assert (answer.status_code, problem(answer)["code"]) == (422, "invalid_message")
 
 
+@pytest.mark.parametrize(("value", "status"), [("30", 200), ("0", 503), ("31", 400), ("-1", 400), ("soon", 400)])
+async def test_a_command_may_have_a_deadline(client: Client, value: str, status: int) -> None:
+    fields = {"ticket_id": uuid4(), "title": "t"}
+    answer = await client.send("OpenTicket", fields, {"Twofold-Timeout": value})
+    assert answer.status_code == status
+    assert await client.head() == (status == 200)
+    if status == 503:
+        told = problem(answer)
+        assert (told["code"], told["command"], told["timeout"]) == ("timed_out", "OpenTicket", 0)
+        assert answer.headers["retry-after"] == "1"
+
+
 async def test_the_document_tells_of_it(client: Client) -> None:
     document = (await client.http.get("/openapi.json")).json()
     send = document["paths"]["/commands/OpenTicket"]["post"]

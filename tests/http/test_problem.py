@@ -40,6 +40,7 @@ EXPECTED = {
     errors.Rejected: 409,
     errors.ChangedSince: 412,
     errors.Contended: 503,
+    errors.TimedOut: 503,
     errors.Overloaded: 503,
     errors.NotFresh: 503,
     errors.NodeClosed: 503,

@@ -60,7 +60,7 @@ def _undo_silently(group: GroupCommit, pending: Pending, changes: Changes) -> No
 
 def _condition_on_all(group: GroupCommit) -> list[Decision]:
     return [
-        Decision(p.submission, Condition(p.selection, 2**60, n), p.proposed, p.rejection)
+        Decision(p.sending.submission, Condition(p.selection, 2**60, n), p.proposed, p.rejection)
         for n, p in enumerate(group._flying)
     ]
 

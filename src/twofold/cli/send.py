@@ -16,7 +16,7 @@ from twofold.cli.output import for_people, print_json
 from twofold.cli.status import CommandLineError
 from twofold.cli.target import load
 from twofold.context import Receipt
-from twofold.errors import Contended, Overloaded, StoreError
+from twofold.errors import Contended, Overloaded, StoreError, TimedOut
 from twofold.message import Command
 
 
@@ -27,6 +27,7 @@ def send(
     url: Url = DEFAULT_URL,
     id: UUID | None = None,
     expected: Annotated[int | None, Parameter(validator=validators.Number(gte=0))] = None,
+    timeout: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None,
     body: Body = None,
     json: Json = False,
     help: Help = False,
@@ -36,6 +37,7 @@ def send(
     Args:
         id: The command's id; a repeat under the same id has one effect. A new one if left out.
         expected: Decide it only if nothing that it rests on has changed since this position.
+        timeout: Within how many seconds it must be decided; no limit if left out.
     """
     if target is None:
         if not help:
@@ -46,18 +48,20 @@ def send(
     command: Command | None = message_or_help("send", target, app.commands, words, body=body, help_wanted=help)
     if command is None:
         return
-    receipt = asyncio.run(_sent(app, url, command, id or clock.new_uuid(), expected))
+    receipt = asyncio.run(_sent(app, url, command, id or clock.new_uuid(), expected, timeout))
     if for_people(json):
         _show(type(command), receipt)
     else:
         print_json(receipt)
 
 
-async def _sent(app: App, url: str, command: Command, command_id: UUID, expected: int | None) -> Receipt:
+async def _sent(
+    app: App, url: str, command: Command, command_id: UUID, expected: int | None, timeout: float | None
+) -> Receipt:
     try:
         async with app.open(url, roles=["write"]) as node:
-            return await node.send(command, command_id=command_id, expected=expected)
-    except (StoreError, Contended, Overloaded) as error:
+            return await node.send(command, command_id=command_id, expected=expected, timeout=timeout)
+    except (StoreError, Contended, Overloaded, TimedOut) as error:
         # Sent again under the same id, it has one effect even if this time it was stored after all.
         error.add_note(f"the command's id was {command_id}; send it again with --id {command_id}")
         raise

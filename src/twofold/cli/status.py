@@ -13,6 +13,7 @@ from twofold.errors import (
     ProjectionStopped,
     Rejected,
     StoreError,
+    TimedOut,
     TwofoldError,
 )
 
@@ -45,7 +46,7 @@ def status_of(error: TwofoldError) -> Status:
             return Status.STORE
         case HandlerFailed() | ProjectionStopped():
             return Status.FAILED
-        case Contended() | Overloaded():
+        case Contended() | Overloaded() | TimedOut():
             return Status.TRY_AGAIN
         case _:
             return Status.INVALID

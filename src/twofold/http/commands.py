@@ -28,10 +28,10 @@ class CommandEndpoint:
         body = await json_body(request.headers, request.receive, limit=self._limits.body, timeout=self._limits.seconds)
         command = message_in(self.kind, body)
         command_id, chosen = headers.command_id(request.headers)
-        expected = headers.expected(request.headers)
+        expected, timeout = headers.expected(request.headers), headers.deadline(request.headers)
         node = await self._holder.node()
         try:
-            receipt = await node.send(command, command_id=command_id, expected=expected)
+            receipt = await node.send(command, command_id=command_id, expected=expected, timeout=timeout)
         except OutcomeUnknown as error:
             # Without a key of its own the client would send another command if it simply did the same again.
             return problem.response(error, self.doing, retry=chosen, command_id=str(command_id))

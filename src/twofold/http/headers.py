@@ -96,9 +96,19 @@ def seconds(headers: Headers) -> float:
     Raises:
         Refused: it is no number of seconds between 0 and 30.
     """
+    found = deadline(headers)
+    return DEFAULT_TIMEOUT if found is None else found
+
+
+def deadline(headers: Headers) -> float | None:
+    """Return within how many seconds a command must be decided, None where its sender sets no limit.
+
+    Raises:
+        Refused: it is no number of seconds between 0 and 30.
+    """
     text = text_of(headers, TIMEOUT)
     if text is None:
-        return DEFAULT_TIMEOUT
+        return None
     if not _number.fullmatch(text) or float(text) > LONGEST_TIMEOUT:
         raise _wrong(TIMEOUT, f"a number of seconds from 0 to {LONGEST_TIMEOUT:g}", "something else")
     return float(text)

@@ -47,6 +47,8 @@ class Ready:
         statuses = await node.models()
         models = [_told(status) for status in statuses]
         reasons = [reason for status in statuses if (reason := _reason(status))]
+        if node.is_draining:
+            reasons.append("it is stopping, and takes no more commands")
         if reasons:
             raise Refused("not_ready", "; ".join(reasons), reasons=reasons, models=models)
         return json_answer({"status": "ready", "models": models})

@@ -63,6 +63,11 @@ class NodeHolder:
         # Whoever asked first may go away; the others still want the node.
         return await asyncio.shield(self._opening)
 
+    def drain(self) -> None:
+        """Let the node take no more commands, if it is open."""
+        if self._node is not None:
+            self._node.drain()
+
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """Open the node for a block and close it at the end; blocks may be nested, and follow one another.

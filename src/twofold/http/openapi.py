@@ -80,7 +80,7 @@ class Document:
         }
         return {
             **_about("commands", "send", command),
-            "parameters": [_parameter(headers.IDEMPOTENCY_KEY), _parameter(headers.IF_MATCH)],
+            "parameters": [_parameter(headers.IDEMPOTENCY_KEY), _parameter(headers.IF_MATCH), _parameter("Deadline")],
             "requestBody": self._body(command),
             "responses": {"200": receipt, **_problems(COMMAND_STATUSES)},
         }
@@ -220,6 +220,12 @@ _PARAMETERS: dict[str, Any] = {
         "description": "Decides the command only if nothing that it rests on has changed since this position, such as "
         "the `Twofold-Position` of an answer, in double quotes.",
         "schema": {"type": "string", "pattern": '^"?[0-9]{1,19}"?$'},
+    },
+    "Deadline": {
+        "name": headers.TIMEOUT,
+        "in": "header",
+        "description": "Within how many seconds the command must be decided; it is given up then.",
+        "schema": {"type": "number", "minimum": 0, "maximum": headers.LONGEST_TIMEOUT},
     },
     headers.AFTER: {
         "name": headers.AFTER,

@@ -19,6 +19,7 @@ from twofold.errors import CannotListen
 from twofold.http.service import Service
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LINGER = 0.5
 _log = logging.getLogger("twofold.http")
 
 
@@ -38,7 +39,7 @@ def run(service: Service, *, host: str, port: int, grace: float, announce: Calla
             timeout_graceful_shutdown=max(1, round(grace)),
         )
         address = address_of(host, sockets)
-        server = _Server(config, lambda: _announced(service, address, announce))
+        server = _Server(config, service, lambda: _announced(service, address, announce))
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_serve(service, server, sockets))
     finally:
@@ -77,15 +78,46 @@ def address_of(host: str, sockets: Sequence[socket.socket]) -> str:
 
 
 class _Server(uvicorn.Server):
-    """A server that tells when it answers."""
+    """A server that tells when it answers, and lets its clients know before it ends."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, started: Callable[[], None]) -> None:
         super().__init__(config)
+        self._service = service
         self._tell = started
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
         self._tell()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        loop, self._loop = self._loop, None
+        if loop is None:
+            # It has not begun to serve, or this is the second signal: there is no patience left.
+            super().handle_exit(sig, frame)
+        else:
+            loop.call_soon_threadsafe(self._begin_to_drain, sig)
+
+    def _begin_to_drain(self, sig: int) -> None:
+        self._draining = asyncio.create_task(self._drain(sig), name="twofold-drain")
+
+    async def _drain(self, sig: int) -> None:
+        """Answer every request for a moment more, and close its connection with the answer.
+
+        A connection that is closed between two requests swallows the one that is on its way: its sender would have no
+        answer. So clients are asked to close theirs before the server does.
+        """
+        close = (b"connection", b"close")
+        self.config.encoded_headers = [*self.config.encoded_headers, close]
+        self.server_state.default_headers = [*self.server_state.default_headers, close]
+        self._service.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                while self.server_state.connections:  # noqa: ASYNC110 - nobody tells when the last one closes
+                    await asyncio.sleep(_LINGER / 50)
+        super().handle_exit(sig, None)
 
 
 async def _serve(service: Service, server: _Server, sockets: list[socket.socket]) -> None:

@@ -64,6 +64,13 @@ class Service:
         """
         return await self._holder.node()
 
+    def drain(self) -> None:
+        """Refuse commands from now on; those on their way are decided, and queries are answered.
+
+        For the server that is about to end, or a host that is: `health/ready` says so at once.
+        """
+        self._holder.drain()
+
     def lifespan(self, host: object = None) -> AbstractAsyncContextManager[None]:
         """Return a context manager that opens the node and closes it: the lifespan of a host that mounts the service.
 

@@ -6,13 +6,12 @@ import asyncio
 import copy
 import logging
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from twofold.context import Context, Receipt
+from twofold.context import Receipt
 from twofold.errors import (
     ChangedSince,
     CommandIdReused,
@@ -23,27 +22,29 @@ from twofold.errors import (
     Overloaded,
     Rejected,
     StoreError,
+    TimedOut,
     TwofoldError,
 )
 from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
-from twofold.history.record import Position, Proposed, Submission
-from twofold.history.store import Appended, Duplicate, History, Rejection
+from twofold.history.record import Proposed
+from twofold.history.store import Appended, Duplicate, History
 from twofold.history.transaction import Transaction
 from twofold.message import Command, Event
-from twofold.wire import problem_of
 from twofold.write.cache import Cache, Entry, State
 from twofold.write.expectation import Expectations
 from twofold.write.group import GroupCommit, Pending
 from twofold.write.handler import Boundary, CommandHandler, selection_of
 from twofold.write.load import Loader
+from twofold.write.rejection import rejection_of
+from twofold.write.sending import Sending
 from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
 from twofold.write.work import Turns, Work
 
 _ATTEMPTS = 100
 _PATIENCE = 5.0
-_TOLD_AS_THEY_ARE = (Rejected, StoreError, Overloaded, NodeClosed)
+_TOLD_AS_THEY_ARE = (Rejected, StoreError, Overloaded, NodeClosed, TimedOut)
 _log = logging.getLogger("twofold.write")
 
 
@@ -112,102 +113,94 @@ class Decider:
             snapshot_bytes=snapshots.bytes,
         )
 
-    async def decide(
-        self, command: Command, submission: Submission, context: Context, expected: Position | None = None
-    ) -> Receipt:
+    async def decide(self, sending: Sending) -> Receipt:
         """Decide a command and return when its events are durable.
-
-        Args:
-            command: checked already.
-            submission: the command as the ledger keeps it.
-            context: for handlers that ask for it.
-            expected: the position since which nothing that it rests on may have changed, if the sender says one.
 
         Raises:
             Rejected: the handler decided against it.
             ChangedSince: what it rests on is not as the sender expects.
             CommandIdReused: the id was used for another command.
             Contended: other processes were first at every attempt.
+            TimedOut: it was not decided by its deadline.
             HandlerFailed: the handler, or a model's `evolve`, raised what it should not.
             Overloaded, StoreError: it could not be stored.
         """
-        sent = time.monotonic()
+        submission = sending.submission
         if submission.is_first:
-            return await self._decide(command, submission, context, expected, sent)
+            return await self._decide(sending)
         scope = submission.scope
         while scope in self._running:
             done = self._running[scope] = self._running[scope] or asyncio.Event()
             await done.wait()
         self._running[scope] = None
         try:
-            return await self._decide(command, submission, context, expected, sent)
+            return await self._decide(sending)
         finally:
             ended = self._running.pop(scope)
             if ended is not None:
                 ended.set()
 
-    async def _decide(
-        self, command: Command, submission: Submission, context: Context, expected: Position | None, sent: float
-    ) -> Receipt:
-        handler = self._handlers[type(command)][0]
-        boundaries = handler.boundaries(command)
+    async def refuse(self, sending: Sending, error: TwofoldError) -> Receipt:
+        """Let a command that was not decided have its ledger entry, which rests on nothing, and raise why.
+
+        If the command was accepted before, the append tells it as the repeat that it is: it met a state that its first
+        sending made. Then the first receipt is returned.
+        """
+        while (receipt := await self._settled(sending, self._give_up(sending, error), error)) is None:
+            pass
+        return receipt
+
+    async def _decide(self, sending: Sending) -> Receipt:
+        handler = self._handlers[type(sending.command)][0]
+        boundaries = handler.boundaries(sending.command)
         if handler.transaction_name is not None:
             async with self._turns.taken(boundaries):
-                return await self._tried(command, submission, context, boundaries, expected, sent)
-        return await self._tried(command, submission, context, boundaries, expected, sent)
+                return await self._tried(sending, boundaries)
+        return await self._tried(sending, boundaries)
 
-    async def _tried(
-        self,
-        command: Command,
-        submission: Submission,
-        context: Context,
-        boundaries: Sequence[Boundary],
-        expected: Position | None,
-        sent: float,
-    ) -> Receipt:
+    async def _tried(self, sending: Sending, boundaries: Sequence[Boundary]) -> Receipt:
         for attempt in range(_ATTEMPTS):
-            pending, error = await self._attempt(command, submission, context, boundaries, expected)
+            sending.attempts = attempt + 1
+            pending, error = await self._attempt(sending, boundaries)
             if pending is not None:
-                pending.attempts, pending.sent = attempt + 1, sent
-                outcome = await pending.outcome
-                match outcome:
-                    case Appended(last=last):
-                        if isinstance(pending.work, Work):
-                            error = pending.work.error
-                        if error is not None:
-                            raise error
-                        return Receipt(submission.command_id, last)
-                    case Duplicate(position=position, same=same):
-                        if not same:
-                            raise CommandIdReused(command_id=submission.command_id, position=position)
-                        return Receipt(submission.command_id, position, repeated=True)
+                receipt = await self._settled(sending, pending, error)
+                if receipt is not None:
+                    return receipt
             await asyncio.sleep(random.random() * min(0.0005 * attempt, 0.05))
-        contended = Contended(command=submission.type, attempts=_ATTEMPTS)
-        pending = self._give_up(submission, Rejection(contended.code, "", failed=True))
-        pending.attempts, pending.sent = _ATTEMPTS, sent
-        await pending.outcome
-        raise contended
+        return await self.refuse(sending, Contended(command=sending.submission.type, attempts=_ATTEMPTS))
+
+    async def _settled(self, sending: Sending, pending: Pending, error: TwofoldError | None) -> Receipt | None:
+        """Return the receipt, or None where the command must be decided again; raise the error if that stands."""
+        command_id = sending.submission.command_id
+        match await (pending.outcome if sending.deadline is None else sending.deadline.outcome(pending.outcome)):
+            case Appended(last=last):
+                if isinstance(pending.work, Work):
+                    error = pending.work.error
+                if error is not None:
+                    raise error
+                return Receipt(command_id, last)
+            case Duplicate(position=position, same=same):
+                if not same:
+                    raise CommandIdReused(command_id=command_id, position=position)
+                return Receipt(command_id, position, repeated=True)
+        return None
 
     async def _attempt(
-        self,
-        command: Command,
-        submission: Submission,
-        context: Context,
-        boundaries: Sequence[Boundary],
-        expected: Position | None,
+        self, sending: Sending, boundaries: Sequence[Boundary]
     ) -> tuple[Pending | None, TwofoldError | None]:
         """Decide once; returns what waits for its commit, and what is raised if that stands.
 
         There is no pending decision where the models changed meanwhile, or may come to nothing.
         """
+        command, expected = sending.command, sending.expected
         handler, call, is_async = self._handlers[type(command)]
         events: tuple[Event, ...] = ()
         rejected: Rejected | None = None
         try:
             if expected is not None:
-                await self._expectations.check(submission.type, selection_of(boundaries), expected)
+                await self._expectations.check(sending.submission.type, selection_of(boundaries), expected)
         except ChangedSince as error:
-            return self._give_up(submission, Rejection(error.code, str(error))), error
+            return self._give_up(sending, error), error
         try:
             entries = await self._loader.load(boundaries)
             selection = selection_of(entries)
@@ -215,18 +208,16 @@ class Decider:
                 return None, None
             models = [entry.model for entry in entries]
             if handler.transaction_name is not None:
-                work = self._work(handler, partial(call, command, copy.deepcopy(models), context))
-                pending = Pending(submission, selection, (), (), None, expected, work)
-                self._group.add(pending)
-                return pending, None
+                work = self._work(handler, partial(call, command, copy.deepcopy(models), sending.context))
+                return self._add(sending, selection, (), (), None, work), None
             revisions = [entry.revision for entry in entries]
             before = [] if is_async else [State(model) for model in models]
             try:
                 if is_async:
                     # Others are decided while it waits: it gets copies, and is asked again if the originals moved.
-                    result = await call(command, copy.deepcopy(models), context)
+                    result = await call(command, copy.deepcopy(models), sending.context)
                 else:
-                    result = call(command, models, context)
+                    result = call(command, models, sending.context)
                 events = handler.returned(result)
             except Rejected as error:
                 rejected = error
@@ -234,22 +225,14 @@ class Decider:
                 self._refuse_changes(entries, before)
             if is_async and self._have_moved(entries, revisions):
                 return None, None
-            pending = Pending(
-                submission,
-                selection,
-                events,
-                tuple([self._codec.propose(event, self._new_id()) for event in events]),
-                None if rejected is None else _rejection(rejected),
-                expected,
-            )
-            self._group.add(pending)
+            proposed = tuple([self._codec.propose(event, self._new_id()) for event in events])
+            return self._add(sending, selection, events, proposed, rejected), rejected
         except _TOLD_AS_THEY_ARE:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told an incident, and the log the rest
-            failure = self._failure(handler.signature.name, error)
+            failure = self.failure(handler.signature.name, error)
             failure.__cause__ = error
-            return self._give_up(submission, Rejection(failure.code, failure.incident, failed=True)), failure
-        return pending, rejected
+            return self._give_up(sending, failure), failure
 
     def _work(self, handler: CommandHandler, call: Callable[[Transaction], Awaitable[Any]]) -> Work:
         async def decide(transaction: Transaction) -> tuple[Proposed, ...]:
@@ -257,15 +240,23 @@ class Decider:
                 events = handler.returned(await call(transaction))
             return tuple([self._codec.propose(event, self._new_id()) for event in events])
 
-        return Work(decide, partial(self._failure, handler.signature.name), _told)
+        return Work(decide, partial(self.failure, handler.signature.name), rejection_of)
 
-    def _give_up(self, submission: Submission, why: Rejection) -> Pending:
-        """Let a command that was not decided wait for its ledger entry, which rests on nothing.
+    def _give_up(self, sending: Sending, error: TwofoldError) -> Pending:
+        return self._add(sending, Selection(), (), (), error)
 
-        If the command was accepted before, the append tells it as the repeat that it is: it met a state that its first
-        sending made.
-        """
-        pending = Pending(submission, Selection(), (), (), why)
+    def _add(
+        self,
+        sending: Sending,
+        selection: Selection,
+        events: tuple[Event, ...],
+        proposed: tuple[Proposed, ...],
+        error: TwofoldError | None,
+        work: Work | None = None,
+    ) -> Pending:
+        pending = Pending(sending, selection, events, proposed, None if error is None else rejection_of(error), work)
+        if sending.deadline is not None:
+            sending.deadline.hold()
         self._group.add(pending)
         return pending
 
@@ -284,24 +275,9 @@ class Decider:
             for entry, revision in zip(entries, revisions, strict=True)
         )
 
-    def _failure(self, name: str, error: Exception) -> HandlerFailed:
+    def failure(self, name: str, error: Exception) -> HandlerFailed:
+        """Return the error of a function of the application's that raised what it should not, and log its cause."""
         incident = str(UUID(bytes=self._new_id()))
         what = "it returned an event that is not valid: " if isinstance(error, InvalidMessage) else ""
         _log.error("command handler %s failed, incident %s", name, incident, exc_info=error)
         return HandlerFailed(handler=name, problem=f"{what}{type(error).__name__}: {error}", incident=incident)
-
-
-def _told(error: TwofoldError) -> Rejection:
-    if isinstance(error, Rejected):
-        return _rejection(error)
-    return Rejection(error.code, error.facts.get("incident", ""), failed=True)
-
-
-def _rejection(error: Rejected) -> Rejection:
-    # What the ledger cannot hold must fail here, alone, and not in the append with all that waits beside it.
-    for text in (error.code, error.reason):
-        if not isinstance(text, str):
-            raise TypeError(f"Rejected takes its code and its reason as str, found {type(text).__name__}")
-        if problem_of(text):
-            raise ValueError(f"Rejected: {problem_of(text)}")
-    return Rejection(error.code, error.reason)

@@ -17,11 +17,12 @@ from collections.abc import Iterator, Sequence
 from twofold.errors import NodeClosed, OutcomeUnknown, Overloaded, TwofoldError
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Mark, Selection, marks_of
 from twofold.history.codec import Codec
-from twofold.history.record import Position, Proposed, Recorded, Submission
+from twofold.history.record import Position, Proposed, Recorded
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Conflict, Decision, History, Outcome, Rejection, Work
 from twofold.message import Event
 from twofold.write.cache import Cache, Entry
+from twofold.write.sending import Sending
 from twofold.write.snapshots import Snapshots
 
 _BATCH = 1000
@@ -33,43 +34,33 @@ class Pending:
     """A decision that waits to be durable.
 
     Attributes:
-        submission: the command.
+        sending: the command.
         selection: the boundary that it rests on.
         events: what the handler returned.
         proposed: the same, encoded.
         rejection: why it was decided against, if it was.
-        expected: the position since which its sender expects no change of the boundary, if any.
-        attempts: how often the command has been decided, this time included.
-        sent: when it was sent, as `time.monotonic` counts.
         work: what makes the decision inside the transaction that stores it, if it is not made yet.
         states: for snapshots, the states of models behind some of its events: entry, which event, and state.
         outcome: the history's answer; None where it must be decided again.
     """
 
-    __slots__ = (
-        "attempts", "events", "expected", "outcome", "proposed", "rejection", "selection", "sent", "states",
-        "submission", "work",
-    )  # fmt: skip
+    __slots__ = ("events", "outcome", "proposed", "rejection", "selection", "sending", "states", "work")
 
     def __init__(
         self,
-        submission: Submission,
+        sending: Sending,
         selection: Selection,
         events: Sequence[Event],
         proposed: tuple[Proposed, ...],
         rejection: Rejection | None,
-        expected: Position | None = None,
         work: Work | None = None,
     ) -> None:
-        self.submission = submission
+        self.sending = sending
         self.selection = selection
         self.events = events
         self.proposed = proposed
         self.rejection = rejection
-        self.expected = expected
         self.work = work
-        self.attempts = 1
-        self.sent = time.monotonic()
         self.states: list[tuple[Entry, int, bytes]] = []
         self.outcome: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
 
@@ -300,19 +291,20 @@ class GroupCommit:
         now = time.monotonic()
         return [
             Decision(
-                pending.submission,
+                pending.sending.submission,
                 Condition(pending.selection, self._position_for(pending), seen if pending.work is None else 0),
                 pending.proposed,
                 pending.rejection,
-                pending.attempts,
-                int((now - pending.sent) * 1_000_000),
+                pending.sending.attempts,
+                int((now - pending.sending.sent) * 1_000_000),
                 pending.work,
             )
             for seen, pending in enumerate(self._flying)
         ]
 
     def _position_for(self, pending: Pending) -> Position:
-        return self.position if pending.expected is None else min(pending.expected, self.position)
+        expected = pending.sending.expected
+        return self.position if expected is None else min(expected, self.position)
 
     async def _unseen(self, head: Position) -> list[Recorded] | None:
         """Return other processes' events since `position`, or None where they are too many, or cannot be read."""
@@ -404,7 +396,7 @@ class GroupCommit:
         self._sift(Changes(), all_of_them=True)
         for pending in failed:
             if isinstance(error, TwofoldError):
-                facts = {**error.facts, "command_id": pending.submission.command_id}
+                facts = {**error.facts, "command_id": pending.sending.submission.command_id}
                 pending.fail(type(error)(str(error), **facts))
             else:
                 pending.fail(error)

@@ -52,7 +52,7 @@ class Work:
         try:
             self.error = error if isinstance(error, Rejected) else self._failure(error)
             return self._told(self.error)
-        except (TypeError, UnicodeError) as wrong:
+        except (TypeError, ValueError) as wrong:
             # The rejection itself is one that the ledger cannot hold.
             self.error = self._failure(wrong)
             return self._told(self.error)
