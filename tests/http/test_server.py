@@ -1,13 +1,10 @@
 """The server as a process: what it acknowledged is in the history after SIGTERM, and it says why it cannot start."""
 
-import asyncio
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -73,40 +70,6 @@ async def stored(url: str) -> dict[UUID, int]:
             assert isinstance(event, UserRegistered)
             found[event.user_id] = recorded.position
         return found
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-async def test_all_that_was_acknowledged_is_in_the_history_after_a_signal(url: str, number: signal.Signals) -> None:
-    acknowledged: dict[UUID, int] = {}
-    unclear: set[UUID] = set()
-
-    async def register(http: httpx2.AsyncClient) -> None:
-        while True:
-            user_id = uuid4()
-            try:
-                answer = await http.post("/commands/RegisterUser", json={"user_id": str(user_id), "name": "Ada"})
-            except httpx2.TransportError:
-                unclear.add(user_id)
-                return
-            assert answer.status_code == 200
-            acknowledged[user_id] = answer.json()["position"]
-
-    with running(url) as (process, address):
-        async with httpx2.AsyncClient(base_url=address) as http:
-            senders = [asyncio.create_task(register(http)) for _ in range(20)]
-            deadline = time.monotonic() + 60
-            while len(acknowledged) < 200:
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.01)
-            process.send_signal(number)
-            await asyncio.gather(*senders)
-        output, errors = await asyncio.to_thread(process.communicate, timeout=60)
-    assert process.returncode == 0, errors
-    assert "stopped" in output
-    assert "Traceback" not in errors
-    found = await stored(url)
-    assert {user: found.get(user) for user in acknowledged} == acknowledged
-    assert set(found) <= set(acknowledged) | unclear
 
 
 async def test_the_server_logs_no_request(url: str) -> None:
