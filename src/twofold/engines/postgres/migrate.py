@@ -161,7 +161,8 @@ async def _version(connection: Connection) -> int:
 
 
 async def _status(connection: Connection, address: Address) -> DatabaseStatus:
-    async with asyncio.timeout(address.deadline):
+    async with asyncio.timeout(address.deadline), connection.transaction(readonly=True):
+        await connection.execute(schema.PATH)
         row = await connection.fetchrow(_LOOK, ROLES)
     assert row is not None
     require_server(row["server"], address.shown)

@@ -12,6 +12,8 @@ _FILES = resources.files("twofold.engines.postgres")
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 _SAID = "Twofold's: schema version {}; made by `twofold db init`"
 _VERSION = re.compile(r"schema version (\d+)")
+# A name must not mean what somebody else has put into the database.
+PATH = "SET LOCAL search_path = pg_catalog, pg_temp;\n"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('twofold db init', 0));\n"
 # Other sessions are not made to wait for a lock that is itself waited for.
 _PATIENCE = "SET LOCAL lock_timeout = '10s';\nSET LOCAL statement_timeout = 0;\n"
@@ -47,7 +49,7 @@ def version_in(about: str | None) -> int | None:
 
 def begin() -> str:
     """Return the statements that begin a step: one after another, whoever runs them."""
-    return _LOCK + _PATIENCE
+    return PATH + _LOCK + _PATIENCE
 
 
 def setup() -> str:
@@ -60,7 +62,6 @@ def step(migration: Migration) -> str:
     before, number = migration.number - 1, migration.number
     return f"""\
 SET LOCAL ROLE twofold_owner;
-SET LOCAL search_path = pg_catalog, pg_temp;
 DO $$ BEGIN
     IF {before} <> coalesce((SELECT value::int FROM history.about WHERE name = 'schema_version'), 0) THEN
         RAISE 'migration {migration.name} comes after schema version {before}';

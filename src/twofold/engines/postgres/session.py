@@ -9,7 +9,7 @@ import asyncpg
 
 from twofold.engines.postgres.address import Address, DatabaseRole
 from twofold.engines.postgres.failure import refused
-from twofold.engines.postgres.schema import known, version_in
+from twofold.engines.postgres.schema import PATH, known, version_in
 from twofold.errors import NewerSchema, NotInitialized, StoreUnavailable
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -56,7 +56,7 @@ class Session:
         connection = await self._connect(statements=0)
         try:
             async with asyncio.timeout(self._address.deadline):
-                await connection.execute("BEGIN")
+                await connection.execute(f"BEGIN; {PATH}")
                 pid, server, replica, found, about = (await connection.fetch(_LOOK))[0]
                 self._check(server, found, about, replica=replica)
                 await connection.execute(self._settings(local=True) + "ROLLBACK")
@@ -103,6 +103,7 @@ class Session:
         set_ = "SET LOCAL" if local else "SET"
         role = f"{set_} ROLE {self._takes()};" if self._takes() else ""
         return f"""{role}
+            {set_} search_path = pg_catalog, pg_temp;
             {set_} jit = off;
             {self._own_settings(local=local)}
             {set_} default_transaction_isolation = 'read committed';

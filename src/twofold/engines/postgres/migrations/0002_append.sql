@@ -35,6 +35,7 @@ DECLARE
     standing   boolean[];  -- NULL: all of them
     positions  bigint[];   -- an event's, 0 where its decision does not stand; NULL: one after another
     new_events bigint := cardinality(event_decisions);
+    new_tags   bigint := cardinality(tag_names);
     new_entries bigint := cardinality(command_ids);
     stored     bigint;
     now        timestamptz;
@@ -67,6 +68,7 @@ BEGIN
                    THEN append.head + count(*) FILTER (WHERE standing[e.decision]) OVER (ORDER BY e.n) ELSE 0 END
             FROM unnest(event_decisions) WITH ORDINALITY AS e (decision, n) ORDER BY e.n);
         new_events := (SELECT count(*) FROM unnest(positions) AS p WHERE p > 0);
+        new_tags := (SELECT count(*) FROM unnest(tag_events) AS t WHERE positions[t] IS DISTINCT FROM 0);
         new_entries := (SELECT count(*) FROM unnest(standing) AS s WHERE s);
     END IF;
     now := clock_timestamp();
@@ -76,8 +78,9 @@ BEGIN
            d.command_id, d.correlation_id, d.causation_id, d.principal, d.tenant, now
     FROM unnest(event_decisions, event_types, event_versions, event_payloads, event_ids, event_tags)
              WITH ORDINALITY AS e (decision, type, version, payload, event_id, tags, n)
-    JOIN unnest(command_ids, correlation_ids, causation_ids, principals, tenants)
-             WITH ORDINALITY AS d (command_id, correlation_id, causation_id, principal, tenant, n) ON d.n = e.decision
+    JOIN unnest(command_ids, correlation_ids, causation_ids, principals, tenants, outcomes)
+             WITH ORDINALITY AS d (command_id, correlation_id, causation_id, principal, tenant, outcome, n)
+             ON d.n = e.decision AND d.outcome = 'accepted'
     WHERE coalesce(standing[e.decision], true);
     GET DIAGNOSTICS stored = ROW_COUNT;
     IF stored <> new_events THEN
@@ -89,6 +92,10 @@ BEGIN
     FROM unnest(tag_events, tag_names) AS t (event, name)
     JOIN unnest(event_types) WITH ORDINALITY AS e (type, n) ON e.n = t.event
     WHERE coalesce(positions[t.event], 1) > 0;
+    GET DIAGNOSTICS stored = ROW_COUNT;
+    IF stored <> new_tags THEN
+        RAISE EXCEPTION 'history.append stored % tags instead of %', stored, new_tags;
+    END IF;
 
     INSERT INTO history.ledger
     SELECT append.entry + row_number() OVER (ORDER BY d.n), d.tenant, d.principal, d.command_id, d.type,
