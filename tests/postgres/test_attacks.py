@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -92,39 +93,41 @@ async def test_settings_that_make_appends_unsafe_are_refused(writer: Connection,
     assert await writer.fetchval("SELECT history.head()") == 0
 
 
-def _set(place: int, value: object) -> Callable[[list[Any]], None]:
-    def forge(values: list[Any]) -> None:
-        values[place] = value
-
-    return forge
-
-
-# By the place of the parameter in history.append, from 0.
-FORGED: dict[str, Callable[[list[Any]], None]] = {
-    "no events though some are counted": _set(17, [5, 5]),
-    "events that no decision counts": _set(17, [0, 0]),
-    "a negative count": _set(17, [-1, 3]),
-    "no count": _set(17, [None, 2]),
-    "fewer counts than decisions": _set(17, [2]),
-    "fewer types than events": _set(18, ["Deposited"]),
-    "tags of events that there are not": _set(23, [7, -1]),
-    "fewer tags than places": _set(24, ["account:b"]),
-    "an outcome that there is not": _set(7, ["stored", "accepted"]),
-    "events of a rejection": _set(7, ["rejected", "rejected"]),
-    "no outcome": _set(7, [None, None]),
-    "a condition beyond the head": _set(15, [99, 99]),
-    "a condition before the beginning": _set(15, [-5, -5]),
-    "conditions on later decisions": _set(16, [9, 9]),
-    "criteria of decisions that there are not": lambda values: values.__setitem__(25, [9] * len(values[25])),
-    "nulls": lambda values: values.__setitem__(slice(1, None), [None] * 27),
+# What is wrong, and the parameters of history.append that say so; of two commands with an event and a tag each.
+FORGED: dict[str, dict[str, object]] = {
+    "events of decisions that there are not": {"event_decisions": [7, -1]},
+    "events of no decision": {"event_decisions": [None, None]},
+    "fewer decisions than events": {"event_decisions": [1]},
+    "no events though some are counted": {"counts": [5, 5]},
+    "events that are not counted": {"counts": [0, 0]},
+    "events counted for another": {"counts": [2, 0]},
+    "a negative count": {"counts": [-1, 3]},
+    "no count": {"counts": [None, 2]},
+    "more decisions than events": {"event_decisions": [1, 2, 2]},
+    "fewer types than events": {"event_types": ["Deposited"]},
+    "tags of events that there are not": {"tag_events": [7, -1]},
+    "tags of no event": {"tag_events": [None, None]},
+    "fewer tags than places": {"tag_names": ["account:b"]},
+    "an outcome that there is not": {"outcomes": ["stored", "accepted"]},
+    "events of a rejection": {"outcomes": ["rejected", "rejected"]},
+    "no outcome": {"outcomes": [None, None]},
+    "a condition beyond the head": {"afters": [99, 99]},
+    "a condition before the beginning": {"afters": [-5, -5]},
+    "conditions on later decisions": {"seens": [9, 9]},
+    "criteria of decisions that there are not": {"criterion_decisions": [9, 9]},
+    "one id twice": {"command_ids": [UUID(int=1)] * 2, "firsts": [True, True]},
+    "nothing at all": dict.fromkeys(("command_ids", "event_decisions", "tag_events", "criterion_decisions")),
 }
 
 
 @pytest.mark.parametrize("forged", FORGED)
 async def test_a_forged_append_is_refused_or_leaves_a_true_history(writer: Connection, place: str, forged: str) -> None:
-    assert len(await append(writer, deposits(2))) == 1
+    await append(writer, deposits(2))
+    [[names]] = await rows(place, "SELECT proargnames::text[] FROM pg_proc WHERE proname = 'append'")
+    assert isinstance(names, list)
     values = parameters(new_uuid(), deposits(2))
-    FORGED[forged](values)
+    for name, value in FORGED[forged].items():
+        values[names.index(name)] = value
     try:
         await writer.fetch(statement("append"), *values)
     except (asyncpg.PostgresError, asyncpg.DataError):
@@ -172,7 +175,8 @@ _CHECKS = {
     "a command's positions are those of its events, or the head where it has none": """
         SELECT 1 FROM history.ledger AS l LEFT JOIN (
             SELECT command_id, min(position) AS first, max(position) AS last FROM history.events GROUP BY 1) AS e
-        USING (command_id) WHERE l.first <> coalesce(e.first, l.position) OR l.position <> coalesce(e.last, l.position)
+        USING (command_id)
+        WHERE l.first <> coalesce(e.first, l.position + 1) OR l.position <> coalesce(e.last, l.position)
         OR l.position NOT BETWEEN 0 AND (SELECT coalesce(max(position), 0) FROM history.events)""",
     "no event is the same as another": "SELECT event_id FROM history.events GROUP BY 1 HAVING count(*) > 1",
 }

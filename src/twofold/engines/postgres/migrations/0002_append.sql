@@ -55,6 +55,13 @@ BEGIN
     IF voided THEN
         RAISE EXCEPTION 'this append was given up on' USING ERRCODE = 'TF001';
     END IF;
+    -- Whoever may append is not trusted with more: an event or a tag of nobody's must not come in.
+    IF event_decisions IS DISTINCT FROM ARRAY(
+           SELECT c.n::integer FROM unnest(counts) WITH ORDINALITY AS c (count, n), generate_series(1, c.count)
+           ORDER BY c.n)
+       OR cardinality(event_types) <> cardinality(event_decisions) THEN
+        RAISE EXCEPTION 'history.append was given events of other decisions than are counted';
+    END IF;
 
     SELECT s.kinds, s.places INTO kinds, places FROM history.settle(
         head, tenants, principals, command_ids, types, payloads, outcomes, firsts, afters, seens, counts,
