@@ -14,6 +14,7 @@ from twofold.clock import new_uuid
 from twofold.engines.postgres.batch import outcomes, parameters
 from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.postgres.statements import statement
+from twofold.errors import StoreError
 from twofold.history.store import Appended, Decision, Outcome
 
 UNLOCKED = "CREATE OR REPLACE FUNCTION history.lock() RETURNS void LANGUAGE sql AS 'SELECT NULL::void'"
@@ -29,6 +30,10 @@ _COUNT = """
 _EVENT = """
     INSERT INTO history.events SELECT $1, $2, 1, $3, $4, $5, $4, NULL, NULL, '', '', clock_timestamp()
 """
+
+
+class _RolledBack(Exception):
+    """Ends a transaction, so that nothing of it is stored."""
 
 
 class EarlyPositions(PostgresHistory):
@@ -64,14 +69,15 @@ class EarlyAnswers(PostgresHistory):
 
     async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         if self._under_way is not None:
-            await self._under_way
+            with contextlib.suppress(StoreError):
+                await self._under_way
         answers: Sequence[Outcome] = ()
-        with contextlib.suppress(InterruptedError):
+        with contextlib.suppress(_RolledBack):
             async with self._server.transaction() as connection:
                 rows = await connection.fetch(statement("append"), *parameters(new_uuid(), decisions))
                 head, _, kinds, places = rows[0]
                 answers = outcomes(decisions, head, kinds, places)
-                raise InterruptedError
+                raise _RolledBack
         self._under_way = asyncio.create_task(self._append_later(decisions))
         return answers
 

@@ -8,15 +8,17 @@ from random import Random
 from typing import get_args
 
 from tests.faults.answers import Answers
-from tests.faults.bank import Deposit, Move, Withdraw, bank
+from tests.faults.bank import Deposit, Move, Withdraw
 from tests.faults.killing import check_read_models
+from tests.faults.opening import node_at
 from tests.faults.places import Place, Places, PostgresPlaces
 from twofold import Command
-from twofold.node import Node
+from twofold.node import Node, Role
 from twofold.testing import PostgresServer, postgres
 from twofold.testing.postgres import StopMode
 
 PATIENCE = 60.0
+ROLES: tuple[Role, ...] = ("write", "read", "project")
 
 
 class Load:
@@ -49,7 +51,7 @@ class Load:
         async with asyncio.timeout(PATIENCE):
             while len(self.answers.receipts) < wanted:
                 done = [sender for sender in self._senders if sender.done()]
-                assert not done, done
+                assert not done, [d.exception() for d in done]
                 await asyncio.sleep(0.002)
 
     async def _send(self) -> None:
@@ -60,9 +62,11 @@ class Load:
                 await asyncio.sleep(0.02 * self._chance.random())
 
 
-async def live_through(server: PostgresServer, place: Place, stops: Sequence[StopMode], seed: int = 0) -> Answers:
+async def live_through(
+    server: PostgresServer, place: Place, stops: Sequence[StopMode], seed: int = 0, with_bug: str = ""
+) -> Answers:
     """Stop the server in each of these ways, and start it again; the node goes on after each of them."""
-    async with bank.open(f"{place.url}?deadline=3") as node, Load(node, 20, seed) as load:
+    async with node_at(f"{place.url}?deadline=3", ROLES, with_bug) as node, Load(node, 20, seed) as load:
         for stop in stops:
             await load.accepted(100)
             await asyncio.to_thread(server.restart, stop)

@@ -8,11 +8,23 @@ from typing import cast
 import asyncpg
 import pytest
 
-from tests.faults.cutting import DEADLINE, Case, at_every_message, live_through
+from tests.faults.cutting import (
+    DEADLINE,
+    Case,
+    at_every_message,
+    check,
+    hasty,
+    live_through,
+    made,
+    of_append,
+    told,
+    until_appended,
+)
+from tests.faults.messages import Message
 from tests.faults.opening import open_history
 from tests.faults.places import PostgresPlaces
 from tests.faults.planted_postgres import NEVER_VOID
-from tests.faults.proxy import ACTS, Act
+from tests.faults.proxy import ACTS, Act, Fault, Proxy
 from tests.faults.stored import Lost
 from twofold.engines.postgres.history import PostgresHistory
 from twofold.errors import OutcomeUnknown, StoreFailed
@@ -30,6 +42,9 @@ TOLD: dict[Act, set[type]] = {
     "held": {Appended, StoreFailed, OutcomeUnknown},
     "delayed": {Appended},
 }
+
+
+_CAN_END_HALF_SENT = "SELECT current_setting('transaction_timeout', true)"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +78,32 @@ async def test_messages_that_come_after_the_deadline_have_no_effect_once_nothing
 ) -> None:
     answers = await at_every_message(histories, "delayed", earlier=1, seconds=3 * DEADLINE)
     assert {type(answer) for answer in answers} == {Appended, StoreFailed, OutcomeUnknown}
+
+
+@pytest.mark.parametrize("pooled", [False, True], ids=["one statement", "a transaction"])
+async def test_an_append_that_was_cut_off_half_way_does_not_keep_its_lock_for_ever(
+    histories: list[PostgresHistory], urls: list[str], pooled: bool
+) -> None:
+    if not pooled and (await histories[0]._server.fetch(_CAN_END_HALF_SENT))[0][0] is None:
+        pytest.skip("a server older than PostgreSQL 17 keeps the lock of a statement that was sent in part")
+    async with Proxy(urls[0]) as proxy:
+        history = await hasty(proxy.url)
+        history._server._session.pooled = pooled
+        await until_appended(history)
+        # The append has run, but what would end its transaction does not arrive.
+        fault = proxy.fault = Fault("held", 1, of=lambda message: _would_commit(message, pooled))
+        decision = made()
+        answer = await told(history, decision)
+        assert fault.has_struck
+        await until_appended(histories[0])
+        proxy.mend()
+        await proxy.quiet()
+        await check(histories[0], decision, answer)
+        await history.close()
+
+
+def _would_commit(message: Message, pooled: bool) -> bool:
+    return message.statement == "COMMIT" if pooled else of_append(message) and message.kind == "S"
 
 
 async def test_control_where_given_up_appends_are_not_remembered_they_come_late_after_all(

@@ -13,8 +13,6 @@ from tests.faults.processes import workers
 from tests.faults.stored import Lost
 from tests.faults.worker import Options, commands_of
 
-pytestmark = pytest.mark.parametrize("places", ["sqlite"], indirect=True)
-
 
 def test_killed_writers_and_projectors_leave_all_that_was_acknowledged_and_nothing_in_part(places: Places) -> None:
     place = places.new()

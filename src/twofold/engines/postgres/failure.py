@@ -11,6 +11,7 @@ _LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresCo
 DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What the driver may raise."""
 _SHUT_DOWN = ("57P01", "57P02", "57P03")
+_TOO_LONG = ("25P03", "25P04")
 _NO_SCHEMA = ("3F000", "42P01", "42883")
 _NO_ROLE = "22023"
 _UNSAID = ("22", "23")
@@ -20,7 +21,7 @@ def is_lost(error: BaseException) -> bool:
     """Tell whether the connection is of no use any more: it was cut, or the server has gone or is going."""
     if isinstance(error, asyncpg.DataError):
         return False
-    return isinstance(error, _LOST) or getattr(error, "sqlstate", None) in _SHUT_DOWN
+    return isinstance(error, _LOST) or getattr(error, "sqlstate", None) in _SHUT_DOWN + _TOO_LONG
 
 
 def translate(error: BaseException, shown: str) -> StoreError:
@@ -46,7 +47,7 @@ def _of_the_server(error: asyncpg.PostgresError, shown: str) -> StoreError:
     if state.startswith("53"):
         full = isinstance(error, asyncpg.DiskFullError)
         return StoreFull(path=shown) if full else StoreBusy(_busy(error, shown), path=shown)
-    if state in ("57014", "55P03", "40P01", "25P03"):
+    if state in ("57014", "55P03", "40P01", *_TOO_LONG):
         return StoreBusy(_busy(error, shown), path=shown)
     if state in _SHUT_DOWN or state.startswith("08"):
         return StoreFailed(path=shown, problem="the server ended the connection")

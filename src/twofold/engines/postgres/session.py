@@ -102,10 +102,16 @@ class Session:
     def _settings(self, *, local: bool) -> str:
         set_ = "SET LOCAL" if local else "SET"
         role = f"{set_} ROLE {self._takes()};" if self._takes() else ""
+        # A node that was cut off, or stopped, may have left a transaction open with the lock that all appends wait
+        # for: the server ends it by itself. PostgreSQL 17 can do so even where half of a statement was sent.
+        longest = int(self._address.deadline * 1000)
         return f"""{role}
             {set_} search_path = pg_catalog, pg_temp;
             {set_} jit = off;
             {self._own_settings(local=local)}
+            {set_} idle_in_transaction_session_timeout = {max(longest // 2, 1)};
+            SELECT set_config('transaction_timeout', '{longest}', {local})
+            WHERE current_setting('transaction_timeout', true) IS NOT NULL;
             {set_} default_transaction_isolation = 'read committed';
             SELECT set_config('synchronous_commit', 'on', {local}) WHERE current_setting('synchronous_commit') = 'off';
         """

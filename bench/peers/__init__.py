@@ -1,1 +1,0 @@
-"""What users might take instead of Twofold, doing the same work; each runs in an environment of its own."""
