@@ -14,6 +14,7 @@ from bench import (
     ask,
     catch_up,
     commands,
+    decisions,
     freshness,
     long_boundary,
     machine,
@@ -30,6 +31,7 @@ from bench.sizes import BY_NAME
 ROOT = Path(__file__).resolve().parent.parent
 MEASUREMENTS: dict[str, Callable[[Run], Sequence[Row]]] = {
     "commands": commands.measure,
+    "decisions": decisions.measure,
     "one-at-a-time": one_at_a_time.measure,
     "long-boundary": long_boundary.measure,
     "catch-up": catch_up.measure,
