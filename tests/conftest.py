@@ -13,12 +13,12 @@ from twofold.testing import PostgresServer, postgres
 EMPTY = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
-    TRUNCATE history.events, history.tags, history.ledger, history.voided;
+    TRUNCATE history.events, history.tags, history.ledger, history.voided, history.snapshots;
     TRUNCATE views.twofold_projections, views.twofold_parked;
     UPDATE history.about SET value = gen_random_uuid()::text WHERE name = 'history_id';
     DO $$ DECLARE made regclass; BEGIN
-        FOR made IN SELECT oid FROM pg_class WHERE relnamespace = 'views'::regnamespace
-            AND relkind = 'r' AND relowner = 'twofold_projector'::regrole
+        FOR made IN SELECT oid FROM pg_class WHERE relnamespace IN ('views'::regnamespace, 'application'::regnamespace)
+            AND relkind = 'r' AND relowner IN ('twofold_projector'::regrole, 'twofold_writer'::regrole)
         LOOP EXECUTE format('DROP TABLE %s CASCADE', made); END LOOP;
     END $$;
 """

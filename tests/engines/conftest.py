@@ -35,7 +35,7 @@ def postgres_history(new: Callable[[], str], kind: type[PostgresHistory] = Postg
         await history.open()
         return history
 
-    return Engine("postgres", opened, place=new, cannot={"transact"})
+    return Engine("postgres", opened, place=new)
 
 
 def memory_views() -> ViewEngine:

@@ -28,4 +28,4 @@ class TestHistory(HistoryContract): ...
 def test_what_the_engines_cannot_do() -> None:
     assert memory_history().cannot == {"reopen", "share", "transact"}
     assert sqlite_history(Path).cannot == set()
-    assert postgres_history(str).cannot == {"transact"}
+    assert postgres_history(str).cannot == set()

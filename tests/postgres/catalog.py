@@ -13,13 +13,13 @@ ROLES = ("twofold_owner", "twofold_writer", "twofold_projector", "twofold_reader
 # Everything that `db init` makes, with who owns it and who may do what with it.
 _EVERYTHING = """
     SELECT 'schema', nspname, nspowner::regrole::text, nspacl::text, obj_description(oid, 'pg_namespace')
-    FROM pg_namespace WHERE nspname IN ('history', 'views')
+    FROM pg_namespace WHERE nspname IN ('history', 'views', 'application')
     UNION ALL
     SELECT 'relation', oid::regclass::text, relowner::regrole::text, relacl::text, relkind::text
-    FROM pg_class WHERE relnamespace::regnamespace::text IN ('history', 'views')
+    FROM pg_class WHERE relnamespace::regnamespace::text IN ('history', 'views', 'application')
     UNION ALL
     SELECT 'function', oid::regprocedure::text, proowner::regrole::text, proacl::text, md5(prosrc)
-    FROM pg_proc WHERE pronamespace::regnamespace::text IN ('history', 'views')
+    FROM pg_proc WHERE pronamespace::regnamespace::text IN ('history', 'views', 'application')
     UNION ALL
     SELECT 'default', defaclrole::regrole::text, defaclnamespace::regnamespace::text, defaclobjtype::text,
            defaclacl::text FROM pg_default_acl

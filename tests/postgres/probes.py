@@ -114,13 +114,14 @@ _TABLES = """
     SELECT c.oid::regclass::text AS name, c.relkind::text AS kind, string_agg(quote_ident(a.attname), ' ') AS columns,
            (array_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum))[1] AS type
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE c.relnamespace::regnamespace::text IN ('history', 'views') AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    WHERE c.relnamespace::regnamespace::text IN ('history', 'views', 'application')
+      AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     GROUP BY 1, 2 ORDER BY 1
 """
 _FUNCTIONS = """
     SELECT p.oid::regproc::text AS name, pg_get_function_identity_arguments(p.oid) AS arguments,
            (SELECT coalesce(string_agg('NULL::' || t::regtype, ', '), '') FROM unnest(p.proargtypes) AS t) AS nulls
-    FROM pg_proc AS p WHERE p.pronamespace::regnamespace::text IN ('history', 'views') ORDER BY 1
+    FROM pg_proc AS p WHERE p.pronamespace::regnamespace::text IN ('history', 'views', 'application') ORDER BY 1
 """
 
 
@@ -148,7 +149,7 @@ async def probes(url: str, **of_others: object) -> list[Probe]:
             found += _made(verbs if column == columns[0] else COLUMN_VERBS, name=name, column=column, type=type_)
     for name, arguments, nulls in await rows(url, _FUNCTIONS):
         found += _made(FUNCTION_VERBS, name=name, arguments=arguments, nulls=nulls)
-    for name in ("history", "views"):
+    for name in ("history", "views", "application"):
         found += _made(SCHEMA_VERBS, name=name)
     for name in OTHERS:
         found += _made(ROLE_VERBS, name=name)

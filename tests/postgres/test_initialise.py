@@ -72,8 +72,10 @@ async def test_a_superuser_makes_all_and_a_second_time_changes_nothing(server: P
     assert (after.version, after.known, after.pending, after.missing) == (after.known, len(done), (), ())
     logins = await rows(url, "SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname LIKE 'twofold%' ORDER BY 1")
     assert logins == [(role, role != "twofold_owner") for role in sorted(ROLES)]
-    owners = await rows(url, "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname IN ('history', 'views')")
-    assert owners == [("twofold_owner",)] * 2
+    owners = await rows(
+        url, "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname IN ('history', 'views', 'application')"
+    )
+    assert owners == [("twofold_owner",)] * 3
 
 
 async def test_who_may_create_roles_and_owns_the_database_is_enough(server: PostgresServer) -> None:
@@ -190,7 +192,7 @@ async def test_a_newer_schema_is_left_alone(server: PostgresServer, two: None, m
     assert await everything(url) == before
 
 
-@pytest.mark.parametrize("name", ["history", "views"])
+@pytest.mark.parametrize("name", ["history", "views", "application"])
 async def test_a_schema_that_is_somebody_elses_is_left_alone(server: PostgresServer, name: str) -> None:
     url, address = new(server)
     server.execute(f"CREATE SCHEMA {name}; CREATE TABLE {name}.about (name text)", url)

@@ -8,15 +8,19 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from twofold.clock import new_uuid
 from twofold.engines.postgres.address import Address, DatabaseRole
 from twofold.engines.postgres.batch import outcomes, parameters, sides
+from twofold.engines.postgres.failure import said
 from twofold.engines.postgres.ledger import asked, entry_of
 from twofold.engines.postgres.news import Listener, Teller
 from twofold.engines.postgres.server import Server
 from twofold.engines.postgres.statements import statement
+from twofold.engines.postgres.transaction import make
 from twofold.engines.postgres.unknown import resolve
-from twofold.errors import OutcomeUnknown, StoreError
+from twofold.errors import OutcomeUnknown, StatementFailed, StoreError
 from twofold.history.boundary import Selection
 from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
 from twofold.history.record import Position, Recorded
@@ -126,6 +130,17 @@ class PostgresHistory:
         last: int | None = (await self._server.call(statement("prune_ledger"), what, before, after, limit))[0][0]
         return last
 
+    async def make_tables(self, statements: str) -> None:
+        """Run the application's own statements in the schema `application`; see `TransactionalHistory.make_tables`."""
+        async with self._server.transaction() as connection:
+            await connection.fetch(statement("work_begin"))
+            try:
+                await connection.execute(statements)
+            except asyncpg.PostgresError as error:
+                raise StatementFailed(problem=said(error)) from error
+            if not connection.is_in_transaction():
+                raise StatementFailed(problem="the statements ended the transaction that they were run in")
+
     async def close(self) -> None:
         """Close the connections after the appends that are under way."""
         if self._closed:
@@ -143,6 +158,8 @@ class PostgresHistory:
 
     async def _append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         attempt, since = new_uuid(), self._entry
+        if any(decision.work for decision in decisions):
+            return await self._make(attempt, since, decisions)
         try:
             rows = await self._server.call(statement("append"), *parameters(attempt, decisions))
         except OutcomeUnknown as error:
@@ -151,6 +168,17 @@ class PostgresHistory:
             head, entry, kinds, places = rows[0]
             self._entry = max(self._entry, entry)
             answers = outcomes(decisions, head, kinds, places)
+        self._moved_to(max((each.last for each in answers if isinstance(each, Appended)), default=0), own=True)
+        return answers
+
+    async def _make(self, attempt: UUID, since: int, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        made: list[Decision] = []
+        try:
+            async with self._server.transaction() as connection:
+                await connection.fetch(statement("work_begin"))
+                answers = await make(connection, self._server.address.shown, attempt, decisions, made)
+        except OutcomeUnknown as error:
+            answers = await resolve(self._server, attempt, since, made, error)
         self._moved_to(max((each.last for each in answers if isinstance(each, Appended)), default=0), own=True)
         return answers
 

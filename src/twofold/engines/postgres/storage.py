@@ -10,6 +10,7 @@ from twofold.engines.postgres.address import read_address
 from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.postgres.migrate import DatabaseStatus
 from twofold.engines.postgres.server import Server
+from twofold.engines.postgres.snapshots import PostgresSnapshots
 from twofold.engines.postgres.views import PostgresViews
 from twofold.errors import NotInitialized
 
@@ -42,8 +43,9 @@ class PostgresStorage:
         await self._opened(history.open)
         return history
 
-    async def snapshots(self) -> None:
-        """Return nothing: nodes keep snapshots in their memory."""
+    async def snapshots(self) -> PostgresSnapshots:
+        """Return what connects as the writer when there is need."""
+        return PostgresSnapshots(Server(self._address, "writer"))
 
     async def views(self, roles: Collection[str]) -> PostgresViews:
         """Connect as the reader, the projector, or both."""
