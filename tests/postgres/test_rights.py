@@ -44,7 +44,7 @@ ALLOWED: dict[str, Rights] = {
         ("EXECUTE", f"history.{name}")
         for name in ("append", "resolve", "read", "read_ledger", "head", "find", "identify")
     }
-    | {("EXECUTE", f"history.{name}") for name in ("lock", "find_snapshot", "keep_snapshot")}
+    | {("EXECUTE", f"history.{name}") for name in ("prune_ledger", "lock", "find_snapshot", "keep_snapshot")}
     | of("application", "CREATE TABLE", "CREATE VIEW", "CREATE FUNCTION", "CREATE TYPE"),
     "twofold_projector": ANYBODY
     | oneself("twofold_projector")
