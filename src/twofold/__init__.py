@@ -17,6 +17,7 @@ from twofold.read.view import Found, View
 from twofold.tag import Hashed, Tag
 from twofold.write.around import Proceed
 from twofold.write.causation import Causation
+from twofold.write.preview import Preview
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "ModelStatus",
     "Node",
     "NotFresh",
+    "Preview",
     "Principal",
     "Proceed",
     "Query",

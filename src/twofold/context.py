@@ -38,6 +38,7 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     """What a handler may know besides the message; ask for it by annotation: `context: Context`.
 
     `now` is the node's clock in UTC, read once for the message. It orders nothing: only positions do.
+    `is_preview` tells that nothing will be stored: what has effects elsewhere should leave them out.
     """
 
     now: datetime
@@ -46,6 +47,7 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
     tenant: str = ""
+    is_preview: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

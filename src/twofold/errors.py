@@ -10,6 +10,7 @@
     ├── Contended               other writers won every retry                 contended
     ├── TimedOut                it was not decided by the sender's deadline   timed_out
     ├── Overloaded              the queue of waiting commands is full         overloaded
+    ├── UnknownPosition         the history has not reached that position     unknown_position
     ├── NotFresh                a read model did not get that far in time     not_fresh
     ├── HandlerFailed           a handler raised what it should not           handler_failed
     ├── StatementFailed         a handler's own SQL was refused               statement_failed
@@ -169,6 +170,13 @@ class Overloaded(TwofoldError):
 
     code = "overloaded"
     _template = "{waiting} commands wait already (limit {limit}); nothing was stored, try again shortly"
+
+
+class UnknownPosition(TwofoldError):
+    """The history has not reached a position that was asked for. Facts: `position`, `head`."""
+
+    code = "unknown_position"
+    _template = "there is no position {position}: the history ends at {head}"
 
 
 class NotFresh(TwofoldError):

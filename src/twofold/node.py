@@ -35,6 +35,7 @@ from twofold.storage import storage_at
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
 from twofold.write.causation import Causation, causation_of
 from twofold.write.decide import Decider
+from twofold.write.preview import Preview, Previewer
 from twofold.write.sender import Sender
 from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
@@ -182,11 +183,7 @@ class Node:
             TimedOut: it was not decided within `timeout` seconds.
             Contended, Overloaded, HandlerFailed, StoreError: nothing was stored, but for OutcomeUnknown.
         """
-        sender = self._sender
-        if sender is None:
-            raise self._not_running("write")
-        if type(command) not in self.app.commands:
-            raise self.unknown("command", type(command).__name__)
+        sender = self._sending(command)
         submission = Submission(
             command_id=command_id or clock.new_uuid(),
             type=type(command).message_name,
@@ -206,6 +203,45 @@ class Node:
             causation_id=causation_id,
         )
         return await sender.send(command, submission, context, expected=_position_of(expected), timeout=timeout)
+
+    async def preview(
+        self,
+        command: Command,
+        *,
+        as_of: Receipt | Position | None = None,
+        command_id: UUID | None = None,
+        principal: Principal = ANONYMOUS,
+        correlation_id: UUID | None = None,
+        causation_id: UUID | None = None,
+        expected: Receipt | Position | None = None,
+    ) -> Preview:
+        """Return the events that would follow a command. Nothing is stored: no event, and nothing in the ledger.
+
+        It is decided on what is durable, and passes the middleware; their `Context` says that it is a preview.
+
+        Args:
+            command: what is intended.
+            as_of: decide as if the history ended at this position, or receipt; at its end if left out.
+            command_id, principal, correlation_id, causation_id, expected: as for `send`.
+
+        Raises:
+            InvalidMessage, UnknownMessage: nothing was decided; also where a handler writes rows of its own.
+            Rejected: the handler would decide against it.
+            ChangedSince: what it rests on has changed since `expected`.
+            UnknownPosition: the history has not reached `as_of`.
+            Overloaded, HandlerFailed, StoreError: it could not be decided.
+        """
+        sender = self._sending(command)
+        wire.checked(command)
+        context = Context(
+            now=self._now(),
+            principal=principal,
+            command_id=command_id or clock.new_uuid(),
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            is_preview=True,
+        )
+        return await sender.preview(command, context, expected=_position_of(expected), as_of=_position_of(as_of))
 
     async def ask(
         self,
@@ -445,6 +481,13 @@ class Node:
             await freshness.wait(tables, position, timeout)
         return asker, tables
 
+    def _sending(self, command: Command) -> Sender:
+        if self._sender is None:
+            raise self._not_running("write")
+        if type(command) not in self.app.commands:
+            raise self.unknown("command", type(command).__name__)
+        return self._sender
+
     def _fresh(self) -> Freshness:
         if self._freshness is None:
             raise self._not_running("read")
@@ -464,7 +507,9 @@ class Node:
                 Cache(*self._cache_limits),
                 Snapshots(await self._open_snapshots()),
             )
-            sender = Sender(decider, self.app.arounds, self._provided, self._max_waiting)
+            handlers, codec = self.app.commands, self.app.codec
+            previewer = Previewer(handlers, self._provided, self.history, codec, decider.failure)
+            sender = Sender(decider, previewer, self.app.arounds, self._provided, self._max_waiting)
             await decider.start()
             self._sender = sender
         if self.roles & {"read", "project"}:

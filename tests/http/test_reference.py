@@ -60,6 +60,8 @@ def test_every_header_is_in_the_table() -> None:
     assert told == {
         headers.IDEMPOTENCY_KEY,
         headers.IF_MATCH,
+        headers.PREFER,
+        headers.APPLIED,
         headers.AFTER,
         headers.TIMEOUT,
         headers.POSITION,

@@ -19,7 +19,7 @@ Verb: TypeAlias = Literal["send", "ask"]
 
 _NOUNS: dict[Verb, str] = {"send": "command", "ask": "query"}
 _RESERVED: dict[Verb, frozenset[str]] = {
-    "send": frozenset(("url", "id", "expected", "timeout", "body", "json", "help")),
+    "send": frozenset(("url", "id", "expected", "timeout", "dry_run", "as_of", "body", "json", "help")),
     "ask": frozenset(("url", "after", "timeout", "body", "json", "help")),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from starlette.responses import Response
 
 from twofold.errors import OutcomeUnknown
@@ -10,6 +12,7 @@ from twofold.http.body import json_body
 from twofold.http.endpoint import Limits, Request, json_answer, message_in
 from twofold.http.holder import NodeHolder
 from twofold.message import Command
+from twofold.node import Node
 
 
 class CommandEndpoint:
@@ -29,10 +32,24 @@ class CommandEndpoint:
         command = message_in(self.kind, body)
         command_id, chosen = headers.command_id(request.headers)
         expected, timeout = headers.expected(request.headers), headers.deadline(request.headers)
+        wanted, as_of = headers.preview(request.headers)
         node = await self._holder.node()
+        if wanted:
+            return await self._previewed(node, command, command_id, expected, as_of)
         try:
             receipt = await node.send(command, command_id=command_id, expected=expected, timeout=timeout)
         except OutcomeUnknown as error:
             # Without a key of its own the client would send another command if it simply did the same again.
             return problem.response(error, self.doing, retry=chosen, command_id=str(command_id))
         return json_answer(receipt, (b"twofold-after", b"%d" % receipt.position))
+
+    async def _previewed(
+        self, node: Node, command: Command, command_id: UUID, expected: int | None, as_of: int | None
+    ) -> Response:
+        try:
+            preview = await node.preview(command, command_id=command_id, expected=expected, as_of=as_of)
+            answer = json_answer({"position": preview.position, "events": preview.texts})
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told that nothing was sent
+            answer = problem.response(error, self.doing)
+        answer.headers["preference-applied"] = "preview"
+        return answer

@@ -18,6 +18,8 @@ TIMEOUT = "Twofold-Timeout"
 NEXT = "Twofold-Next"
 POSITION = "Twofold-Position"
 IF_MATCH = "If-Match"
+PREFER = "Prefer"
+APPLIED = "Preference-Applied"
 
 LONGEST_KEY = 255
 LONGEST_TIMEOUT = 30.0
@@ -29,6 +31,7 @@ COMMAND_IDS = UUID("880315c1-ccbe-43e0-ae44-205641d2e4f5")
 
 _uuid = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _visible = re.compile(r"[!-~]{1,255}")
+_preference = re.compile(r"preview(?:\s*;\s*as-of\s*=\s*(\"?)([0-9]{1,19})\1)?", re.IGNORECASE)
 _number = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -88,6 +91,22 @@ def expected(headers: Headers) -> int | None:
     if text is None:
         return None
     return _position(IF_MATCH, text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text)
+
+
+def preview(headers: Headers) -> tuple[bool, int | None]:
+    """Return whether only a preview is wanted, and as of which position; other preferences (RFC 7240) are ignored.
+
+    Raises:
+        Refused: a preview is wanted in a way that is not understood; to send the command instead would be worse.
+    """
+    text = ",".join(value.decode("latin-1") for key, value in headers if key == b"prefer")
+    for part in (each.strip() for each in text.split(",")):
+        if part.lower().startswith("preview"):
+            match = _preference.fullmatch(part)
+            if match is None:
+                raise _wrong(PREFER, "`preview` or `preview; as-of=POSITION`", "another form")
+            return True, int(match[2]) if match[2] else None
+    return False, None
 
 
 def seconds(headers: Headers) -> float:

@@ -74,13 +74,13 @@ class Document:
 
     def _command(self, command: type[Command]) -> dict[str, Any]:
         receipt = {
-            "description": "The command is accepted and durable.",
-            "headers": {headers.AFTER: _header(headers.AFTER)},
-            "content": {_JSON: {"schema": self._receipt}},
+            "description": "The command is accepted and durable; or, with `Prefer: preview`, what would follow it.",
+            "headers": {name: _header(name) for name in (headers.AFTER, headers.APPLIED)},
+            "content": {_JSON: {"schema": {"oneOf": [self._receipt, _PREVIEW]}}},
         }
         return {
             **_about("commands", "send", command),
-            "parameters": [_parameter(headers.IDEMPOTENCY_KEY), _parameter(headers.IF_MATCH), _parameter("Deadline")],
+            "parameters": [_parameter(name) for name in _OF_COMMANDS],
             "requestBody": self._body(command),
             "responses": {"200": receipt, **_problems(COMMAND_STATUSES)},
         }
@@ -207,6 +207,28 @@ def _header(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/headers/{name}"}
 
 
+_OF_COMMANDS = (headers.IDEMPOTENCY_KEY, headers.IF_MATCH, "Deadline", headers.PREFER)
+_PREVIEW: Schema = {
+    "title": "Preview",
+    "type": "object",
+    "required": ["position", "events"],
+    "properties": {
+        "position": {"type": "integer", "description": "The position that it was decided on."},
+        "events": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["type", "version", "tags", "payload"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "version": {"type": "integer"},
+                    "tags": {"type": "array", "items": {"type": "string"}},
+                    "payload": {"type": "object"},
+                },
+            },
+        },
+    },
+}
 _PARAMETERS: dict[str, Any] = {
     headers.IDEMPOTENCY_KEY: {
         "name": headers.IDEMPOTENCY_KEY,
@@ -220,6 +242,13 @@ _PARAMETERS: dict[str, Any] = {
         "description": "Decides the command only if nothing that it rests on has changed since this position, such as "
         "the `Twofold-Position` of an answer, in double quotes.",
         "schema": {"type": "string", "pattern": '^"?[0-9]{1,19}"?$'},
+    },
+    headers.PREFER: {
+        "name": headers.PREFER,
+        "in": "header",
+        "description": "`preview` answers with the events that would follow, or the problem, and stores nothing; "
+        "`preview; as-of=42` decides as if the history ended at that position.",
+        "schema": {"type": "string"},
     },
     "Deadline": {
         "name": headers.TIMEOUT,
@@ -246,6 +275,10 @@ _PARAMETERS: dict[str, Any] = {
     },
 }
 _HEADERS: dict[str, Any] = {
+    headers.APPLIED: {
+        "description": "`preview` where the command was not sent, but only its outcome was wanted.",
+        "schema": {"type": "string"},
+    },
     headers.POSITION: {
         "description": "The position up to which the answer shows everything; send it with a command as `If-Match`.",
         "schema": {"type": "integer", "minimum": 0},

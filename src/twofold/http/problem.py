@@ -61,6 +61,7 @@ ERRORS: Mapping[type[TwofoldError], Rule] = {
     errors.InvalidFilter: Rule(422, "Filter not valid", facts=("model",)),
     errors.InvalidCursor: Rule(422, "Cursor not valid", facts=("model",)),
     errors.CommandIdReused: Rule(422, "Command id used before", facts=("command_id", "position")),
+    errors.UnknownPosition: Rule(422, "Unknown position", facts=("position", "head")),
     errors.UnknownMessage: Rule(404, "Unknown message", facts=("kind", "name")),
     errors.Rejected: Rule(409, "Rejected"),
     errors.ChangedSince: Rule(412, "Changed since", facts=("command", "expected", "position")),

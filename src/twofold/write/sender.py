@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from twofold.context import Context, Receipt
 from twofold.errors import HandlerFailed, OutcomeUnknown, Rejected
@@ -14,6 +15,7 @@ from twofold.write.around import Around
 from twofold.write.deadline import Deadline
 from twofold.write.decide import Decider
 from twofold.write.passage import Passage, Station
+from twofold.write.preview import Preview, Previewer
 from twofold.write.sending import Sending
 
 
@@ -22,6 +24,7 @@ class Sender:
 
     Args:
         decider: decides them.
+        previewer: decides those of which nothing is to be stored.
         arounds: the middleware of each kind of command, the outermost first.
         provided: dependencies by type.
         limit: how many commands may be on their way at once.
@@ -37,11 +40,13 @@ class Sender:
     def __init__(
         self,
         decider: Decider,
+        previewer: Previewer,
         arounds: Mapping[type[Command], Sequence[Around]],
         provided: Mapping[type, Any],
         limit: int,
     ) -> None:
         self.decider = decider
+        self._previewer = previewer
         self.admission = Admission(limit)
         self._stations = {
             command: [Station(around.signature.name, around.bind(provided)) for around in them]
@@ -87,6 +92,24 @@ class Sender:
                 return await self._passed(Sending(command, submission, context, expected))
             async with Deadline(submission, timeout) as deadline:
                 return await self._passed(Sending(command, submission, context, expected, deadline))
+
+    async def preview(
+        self, command: Command, context: Context, *, expected: Position | None, as_of: Position | None
+    ) -> Preview:
+        """Return the events that would follow a command; it passes the middleware as if it were sent.
+
+        Args and raises: see `Previewer.preview`; and as `send`, but that nothing is stored, in the ledger neither.
+        """
+        found: list[Preview] = []
+
+        async def decide() -> Receipt:
+            found.append(await self._previewer.preview(command, context, as_of=as_of, expected=expected))
+            return Receipt(context.command_id or UUID(int=0), found[0].position)
+
+        with self.admission:
+            stations = self._stations.get(type(command), ())
+            await Passage(stations, command, context, decide, self.decider.failure).run()
+            return found[0]
 
     async def _passed(self, sending: Sending) -> Receipt:
         stations = self._stations.get(type(sending.command))
