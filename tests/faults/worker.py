@@ -6,10 +6,10 @@ Results are lines of JSON on standard output, each written at once, so that what
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,8 @@ from uuid import UUID
 import msgspec
 
 from tests.faults.bank import Deposit, Inspect, Move, Ponder, Withdraw, bank
-from tests.faults.opening import node_at, open_history
+from tests.faults.opening import node_at, open_history, open_views
+from tests.faults.saying import say
 from twofold import Command, Rejected
 from twofold.clock import new_id, new_uuid
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Selection
@@ -34,7 +35,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
         name: of this process, a short word.
         count: how many events, commands or calls.
         seed: of its pauses and choices.
-        planted: the name of a history with a bug that the checks must find.
+        planted: the name of a history with a bug that the checks must find; where it projects, of a view store.
         width: how many commands at once.
         roles: of the node.
         ids: the first of a row of command ids; with it every command has its own fixed id.
@@ -49,11 +50,6 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     roles: tuple[Role, ...] = ("write",)
     ids: int = 0
     after: int = 0
-
-
-def say(what: Any) -> None:
-    """Write one line, whole and at once."""
-    os.write(1, msgspec.json.encode(what) + b"\n")
 
 
 def decision(name: str, numbers: Sequence[int], condition: Condition, tag: str) -> Decision:
@@ -181,7 +177,10 @@ async def load(options: Options) -> None:
 
 async def project(options: Options) -> None:
     """Project until killed."""
-    async with bank.open(options.url, roles=["read", "project"]):
+    node = bank.open(options.url, roles=["read", "project"])
+    if options.planted:
+        node._open_views = partial(open_views, options.url, options.planted)
+    async with node:
         say("ready")
         await asyncio.Event().wait()
 
