@@ -123,12 +123,12 @@ class Folding:
         metadata = recorded.metadata if self._wants_metadata else None
         happening = Happening(recorded, event, metadata)
         try:
-            keys = [(self._key(values), values) for values in self._keys_of(event, metadata)]
+            keys = {self._key(values): values for values in self._keys_of(event, metadata)}
         except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
             self._report(recorded, error)
             parked.append(Parked(_NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
             return
-        for key, values in dict(keys).items():
+        for key, values in keys.items():
             work = touched.get(key)
             if work is None:
                 work = touched[key] = Touched(values)

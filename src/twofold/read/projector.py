@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ from twofold.read.store import Advance, Lease, ViewStore
 from twofold.read.table import Key, Row, Table
 
 LEASE = 5.0
+_EVENTS = 5_000
 _LINGER = 0.005
 _LINGER_BUSY = 0.02
 _BUSY = 16
@@ -177,11 +178,13 @@ class Projector:
 
     async def _project(self, head: Position) -> None:
         batch: Sequence[Recorded] = ()
+        pages = self._history.read(self._selection, after=self._checkpoint, until=head)
         try:
-            async for following in self._history.read(self._selection, after=self._checkpoint, until=head):
-                if batch and not await self._advance(batch, batch[-1].position, head):
-                    return
-                batch = following
+            async with contextlib.aclosing(_gathered(pages)) as batches:
+                async for following in batches:
+                    if batch and not await self._advance(batch, batch[-1].position, head):
+                        return
+                    batch = following
             # A caught-up read model stands at the head, whether or not the last events are any of its own.
             await self._advance(batch, head, head, live=not self._live)
             await self._settle()
@@ -235,3 +238,27 @@ class Projector:
             await asyncio.wait([storing.task])
             if not storing.task.cancelled():
                 storing.task.exception()
+
+
+async def _gathered(pages: AsyncIterator[Sequence[Recorded]]) -> AsyncGenerator[Sequence[Recorded], None]:
+    """Yield larger batches, so that a row that many events touch is stored once for all of them.
+
+    The next one is read while the one before is worked on.
+    """
+    batch = await _some(pages)
+    while batch:
+        ahead = asyncio.create_task(_some(pages), name="twofold-read-ahead")
+        try:
+            yield batch
+            batch = await ahead
+        finally:
+            ahead.cancel()
+
+
+async def _some(pages: AsyncIterator[Sequence[Recorded]]) -> Sequence[Recorded]:
+    some: list[Recorded] = []
+    async for page in pages:
+        some.extend(page)
+        if len(some) >= _EVENTS:
+            break
+    return some
