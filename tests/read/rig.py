@@ -51,7 +51,8 @@ def codec_of(*models: type[ReadModel]) -> Codec:
 
 def projector_of(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:
     """Return a projector that has not been prepared yet."""
-    return Projector(table_of(model), history, store, codec_of(model), Freshness(store))
+    # Each page of the history is a batch of its own.
+    return Projector(table_of(model), history, store, codec_of(model), Freshness(store), batch=1)
 
 
 async def project(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:

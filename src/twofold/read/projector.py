@@ -21,7 +21,7 @@ from twofold.read.store import Advance, Lease, ViewStore
 from twofold.read.table import Key, Row, Table
 
 LEASE = 5.0
-_EVENTS = 5_000
+BATCH = 5_000
 _LINGER = 0.005
 _LINGER_BUSY = 0.02
 _BUSY = 16
@@ -51,6 +51,7 @@ class Projector:
         freshness: is told how far the read model has come.
         holder: this node's name, unlike that of any other; leases are held under it.
         lease: for how many seconds a lease is taken; so long after its node died, another takes over.
+        batch: how many events are folded and stored together, at least, while there are so many.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Projector:
         *,
         holder: str = "this process",
         lease: float = LEASE,
+        batch: int = BATCH,
     ) -> None:
         self.table = table
         self.problem: str | None = None
@@ -71,6 +73,7 @@ class Projector:
         self._freshness = freshness
         self._holder = holder
         self._seconds = lease
+        self._batch = batch
         self._folding = Folding(table, store, codec)
         self._selection = Selection((Criterion(types=table.event_names),))
         self._lease: Lease | None = None
@@ -180,7 +183,7 @@ class Projector:
         batch: Sequence[Recorded] = ()
         pages = self._history.read(self._selection, after=self._checkpoint, until=head)
         try:
-            async with contextlib.aclosing(_gathered(pages)) as batches:
+            async with contextlib.aclosing(_gathered(pages, self._batch)) as batches:
                 async for following in batches:
                     if batch and not await self._advance(batch, batch[-1].position, head):
                         return
@@ -240,14 +243,14 @@ class Projector:
                 storing.task.exception()
 
 
-async def _gathered(pages: AsyncIterator[Sequence[Recorded]]) -> AsyncGenerator[Sequence[Recorded], None]:
+async def _gathered(pages: AsyncIterator[Sequence[Recorded]], wanted: int) -> AsyncGenerator[Sequence[Recorded], None]:
     """Yield larger batches, so that a row that many events touch is stored once for all of them.
 
     The next one is read while the one before is worked on.
     """
-    batch = await _some(pages)
+    batch = await _some(pages, wanted)
     while batch:
-        ahead = asyncio.create_task(_some(pages), name="twofold-read-ahead")
+        ahead = asyncio.create_task(_some(pages, wanted), name="twofold-read-ahead")
         try:
             yield batch
             batch = await ahead
@@ -255,10 +258,10 @@ async def _gathered(pages: AsyncIterator[Sequence[Recorded]]) -> AsyncGenerator[
             ahead.cancel()
 
 
-async def _some(pages: AsyncIterator[Sequence[Recorded]]) -> Sequence[Recorded]:
+async def _some(pages: AsyncIterator[Sequence[Recorded]], wanted: int) -> Sequence[Recorded]:
     some: list[Recorded] = []
     async for page in pages:
         some.extend(page)
-        if len(some) >= _EVENTS:
+        if len(some) >= wanted:
             break
     return some
