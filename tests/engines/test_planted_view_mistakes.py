@@ -68,6 +68,7 @@ MISTAKES: list[tuple[type[MemoryViews], Callable[..., Any], Given]] = [
     (wrong.EmptyMatchesAll, FOUND, finding("nothing in a field")),
     (wrong.FirstFieldOnly, FOUND, finding("several fields")),
     (wrong.AnyCaseFound, FOUND, finding("a text")),
+    (wrong.DecimalsFoundAsText, FOUND, finding("a decimal that is padded otherwise")),
     (wrong.CountsAll, FOUND, finding("a number")),
     (wrong.CountsAPage, Suite.test_count_counts_all_rows_whatever_the_page, {}),
     (wrong.AlwaysAscending, ORDERED, order("a number, descending, ties by key")),

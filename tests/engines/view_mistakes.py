@@ -200,6 +200,13 @@ class AnyCaseFound(MemoryViews):
         return [row for row in rows if all(str(row[n]).lower() == v for n, v in wanted.items())]
 
 
+class DecimalsFoundAsText(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        wanted = [(table.model.__struct_fields__.index(name), value) for name, value in page.equals]
+        rows = self._tables[table.versioned_name].rows.values()
+        return [row for row in rows if all(row[place] == value for place, value in wanted)]
+
+
 class AlwaysAscending(MemoryViews):
     async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
         return await super().find(table, replace(page, order=tuple((name, False) for name, _ in page.order)))

@@ -31,6 +31,16 @@ Row: TypeAlias = tuple[Scalar, ...]
 Key: TypeAlias = tuple[Scalar, ...]
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "bytes", "uuid", "time", "decimal", "json"]
 
+# What the strictest database can do: names in PostgreSQL end after 63 bytes, one of its indexes takes keys up to 2,704,
+# and a numeric has so many digits before and after its point. Elsewhere more would do, but then an application would
+# have to be changed when it moves.
+_LONGEST_NAME = 63
+_LONGEST_COLUMN = 55
+_LONGEST_KEY = 2000
+_DIGITS_BEFORE, _DIGITS_AFTER = 131_072, 16_383
+_TAKEN = frozenset(("tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"))
+_NULL_CHARACTER = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
 _encode_json = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
@@ -73,10 +83,16 @@ class Table(Generic[M]):
         self._by_name = {column.name: column for column in self.columns}
         self._to_row = [(column.name, column.optional, column.to_row) for column in self.columns]
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
-        forms: dict[Kind, Callable[[Any], Any]] = {"time": _in_utc, "real": _as_real}
-        self._settled = [(column.name, forms[column.kind]) for column in self.columns if column.kind in forms]
+        self._settled = [(column.name, form) for column in self.columns if (form := _settled_form(column))]
         _refuse_equal_names(model, [column.name for column in self.columns], "columns")
         _refuse_equal_names(model, self.key, "fields of the key")
+        if len(self.versioned_name) > _LONGEST_NAME:
+            raise DeclarationError(
+                what=f"the table of {model.__name__} would be named {self.versioned_name}, which is longer than "
+                f"{_LONGEST_NAME} characters",
+                where=where_is(model),
+                mend='give it a shorter name: `class …(ReadModel, key=…, name="…")`',
+            )
         self._key_places = [list(self._by_name).index(name) for name in self.key]
         for name in self.key:
             if self._by_name[name].kind == "json":
@@ -141,7 +157,10 @@ class Table(Generic[M]):
             raise InvalidFilter(
                 model=self.name, problem=f"expected a key of {len(self.key)} values, found {len(values)}"
             )
-        return tuple(self.value(name, value) for name, value in zip(self.key, values, strict=True))
+        key = tuple(self.value(name, value) for name, value in zip(self.key, values, strict=True))
+        if sum(len(str(value)) for value in key) > _LONGEST_KEY / 4 and sum(map(_bytes_of, key)) > _LONGEST_KEY:
+            raise InvalidFilter(model=self.name, problem=f"expected a key of at most {_LONGEST_KEY:,} bytes")
+        return key
 
     def key_in(self, row: Row) -> Key:
         """Return the key of a row."""
@@ -208,6 +227,16 @@ def _column(model: type[ReadModel], field: msgspec.structs.FieldInfo) -> Column:
             where=where_is(model),
             mend="begin the field's name with a letter; only letters, digits and _ may follow",
         )
+    if len(field.name) > _LONGEST_COLUMN or field.name in _TAKEN:
+        problem = "is a name that PostgreSQL keeps for itself" if field.name in _TAKEN else "is too long for a column"
+        raise DeclarationError(
+            what=f"{model.__name__}.{field.name} {problem}",
+            where=where_is(model),
+            mend=f"give the field another name, of at most {_LONGEST_COLUMN} characters",
+        )
+    if kind == "decimal" and field.name in model.model_key:
+        # Equal numbers are one key, as they are in the application.
+        to_row = _as_text(Decimal, lambda value: unpadded(_decimal_text(value)))
     return Column(field.name, kind, field.type, optional, to_row, from_row)
 
 
@@ -260,7 +289,7 @@ def _conversion(bare: Any) -> tuple[Kind, Callable[[Any], Scalar], Callable[[Any
         datetime: ("time", _as_text(datetime, _time_text), datetime.fromisoformat),
         date: ("text", _day_text, date.fromisoformat),
         time: ("text", _as_text(time, time.isoformat), time.fromisoformat),
-        Decimal: ("decimal", _as_text(Decimal, str), Decimal),
+        Decimal: ("decimal", _as_text(Decimal, _decimal_text), Decimal),
     }
     return simple.get(bare) or _json(bare)
 
@@ -274,7 +303,10 @@ def _json(bare: Any) -> tuple[Kind, Callable[[Any], Scalar], Callable[[Any], Any
         if settled != value:
             raise ValueError("the value would not come back from JSON as it is")
         # Encoded as it comes back, so that equal values are one text: 3 in a list of floats is 3.0.
-        return encode(settled).decode()
+        encoded = encode(settled)
+        if b"u0000" in encoded and _NULL_CHARACTER.search(encoded):
+            raise ValueError("the character U+0000 is not allowed")
+        return encoded.decode()
 
     return "json", to_row, decode
 
@@ -354,6 +386,49 @@ def _as_text(kind: type, convert: Callable[[Any], str]) -> Callable[[Any], str]:
         return convert(value)
 
     return to_row
+
+
+def _decimal_text(value: Decimal) -> str:
+    """Return the digits without an exponent, and zero without a sign: as databases give numbers back."""
+    if not value.is_finite():
+        raise ValueError("expected a finite number")
+    exponent = value.as_tuple().exponent
+    if (value and value.adjusted() >= _DIGITS_BEFORE) or -int(exponent) > _DIGITS_AFTER:
+        raise ValueError(f"expected at most {_DIGITS_BEFORE:,} digits before the point and {_DIGITS_AFTER:,} after it")
+    return format(value if value else value.copy_abs(), "f")
+
+
+def unpadded(number: str) -> str:
+    """Return the text of a decimal number without zeros at its end, so that equal numbers are one text."""
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def _bytes_of(value: Scalar) -> int:
+    return len(value if isinstance(value, bytes) else str(value).encode())
+
+
+def _settled_form(column: Column) -> Callable[[Any], Any] | None:
+    """Return what gives a value of a column the form in which it comes back; None where it comes back as it is."""
+    match column.kind:
+        case "time":
+            return _in_utc
+        case "real":
+            return _as_real
+        case "decimal":
+            return lambda value: _as_decimal(value, column.to_row)
+        case _:
+            return None
+
+
+def _as_decimal(value: Any, to_row: Callable[[Any], Scalar]) -> Any:
+    if not isinstance(value, Decimal):
+        return value
+    try:
+        text = str(to_row(value))
+    except ValueError:
+        # The row is refused for it.
+        return value
+    return value if text == str(value) else Decimal(text)
 
 
 def _day_text(value: Any) -> str:

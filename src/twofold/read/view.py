@@ -134,9 +134,12 @@ class View(Generic[M]):
             raise InvalidCursor(
                 model=self._table.name, problem=f"the cursor's value of {column.name} is of another type"
             )
-        if column.kind != "bytes":
-            return value
         try:
-            return base64.b64decode(str(value), validate=True)
-        except binascii.Error as error:
-            raise InvalidCursor(model=self._table.name, problem="the cursor cannot be read") from error
+            held = base64.b64decode(str(value), validate=True) if column.kind == "bytes" else value
+            restored = column.from_row(held) if column.from_row else held
+            if column.to_row(restored) != held:
+                raise ValueError("found another form of it")
+        except (binascii.Error, TypeError, ValueError, ArithmeticError) as error:
+            problem = f"the cursor's value of {column.name} cannot be read"
+            raise InvalidCursor(model=self._table.name, problem=problem) from error
+        return held

@@ -14,7 +14,7 @@ from twofold.errors import HistoryMismatch, InvalidFilter
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.store import Advance, Lease, Page, Parked, TableStatus
-from twofold.read.table import Key, Row, Table
+from twofold.read.table import Key, Row, Scalar, Table
 
 _READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
 _POLL = 0.02
@@ -151,9 +151,15 @@ class MemoryViews:
         """Do nothing: there is nothing to release."""
 
     def _matching(self, table: Table[Any], page: Page) -> list[Row]:
-        wanted = [(_places(table, [name])[0], value) for name, value in page.equals]
-        rows = self._tables[table.versioned_name].rows.values()
-        return [row for row in rows if all(row[place] == value for place, value in wanted)]
+        rows: list[Row] = list(self._tables[table.versioned_name].rows.values())
+        for name, value in page.equals:
+            place, is_decimal = _places(table, [name])[0], table.column(name).kind == "decimal"
+            rows = [row for row in rows if _number(row[place], is_decimal) == _number(value, is_decimal)]
+        return rows
+
+
+def _number(value: Scalar, is_decimal: bool) -> Scalar | Decimal:
+    return Decimal(str(value)) if is_decimal and value is not None else value
 
 
 def _places(table: Table[Any], names: Sequence[str]) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from twofold.read.store import Page
-from twofold.read.table import Table
+from twofold.read.table import Table, unpadded
 
 _TYPES = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "bytes": "BLOB"}
 
@@ -56,8 +56,8 @@ class ViewSql:
         return f"SELECT count(*) FROM {self.name} {where}", values
 
     def _where(self, page: Page) -> tuple[str, list[Any]]:
-        parts = [f"{quoted(name)} {'IS NULL' if value is None else '= ?'}" for name, value in page.equals]
-        values = [value for _, value in page.equals if value is not None]
+        parts = [f"{quoted(n)} IS NULL" if value is None else f"{self._equal(n)} = ?" for n, value in page.equals]
+        values = [self._equal_value(name, value) for name, value in page.equals if value is not None]
         if page.after is not None:
             text, more = self._beyond(page.order, page.after)
             parts.append(text)
@@ -85,6 +85,15 @@ class ViewSql:
             yield f"({column} < {mark} OR {column} IS NULL)", [value]
         else:
             yield f"{column} > {mark}", [value]
+
+    def _equal(self, name: str) -> str:
+        # Of decimals, 9.5 and 9.50 are two texts of one number.
+        column = quoted(name)
+        unpadded = f"CASE WHEN instr({column}, '.') THEN rtrim(rtrim({column}, '0'), '.') ELSE {column} END"
+        return f"({unpadded})" if self._table.column(name).kind == "decimal" else column
+
+    def _equal_value(self, name: str, value: Any) -> Any:
+        return unpadded(value) if self._table.column(name).kind == "decimal" else value
 
     def _sortable(self, name: str) -> str:
         # Decimals are text, which keeps every digit; they sort as the nearest floating-point number.

@@ -37,6 +37,8 @@ FINDINGS: dict[str, tuple[dict[str, Any], str]] = {
     "the key": ({"name": "d"}, "d"),
     "a key that is not there": ({"name": "A"}, ""),
     "a decimal": ({"amount": Decimal("9.5")}, "b"),
+    "a decimal that is padded otherwise": ({"amount": Decimal("9.500")}, "b"),
+    "a decimal that is written otherwise": ({"amount": Decimal("10.0")}, "ae"),
     "a nested value": ({"labels": ["x", "y"]}, "d"),
     "fields that no row has together": ({"number": 1, "done": True}, ""),
 }
