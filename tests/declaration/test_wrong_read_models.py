@@ -186,6 +186,39 @@ def test_a_column_has_a_plain_name(model: Any, name: str) -> None:
         declare(model)
 
 
+class TakenName(ReadModel, key="user"):
+    user: UUID
+    xmin: int = 0
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class LongField(ReadModel, key="user"):
+    user: UUID
+    how_often_this_member_has_been_seen_in_the_reading_room_so_far: int = 0
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class HowOftenEachMemberHasBeenSeenInTheReadingRoomSoFar(ReadModel, key="user"):
+    user: UUID
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("model", "problem", "mend"),
+    [
+        (TakenName, "TakenName.xmin is a name that PostgreSQL keeps for itself", "give the field another name"),
+        (LongField, "_so_far is too long for a column", "of at most 55 characters"),
+        (HowOftenEachMemberHasBeenSeenInTheReadingRoomSoFar, "which is longer than 63 characters", "a shorter name"),
+    ],
+)
+def test_names_are_such_as_every_database_takes(model: Any, problem: str, mend: str) -> None:
+    with refused(model, problem, mend=mend):
+        declare(model)
+
+
 class Thing: ...
 
 

@@ -50,6 +50,7 @@ class Log(ReadModel, key="ship"):
     at: datetime | None = None
     knots: float = 0
     sum: Decimal = Decimal(0)
+    last: Decimal = Decimal(0)
     mood: Mood = Mood.FAIR
     stops: list[Stop] = []
     seen: set[str] = set()
@@ -66,6 +67,7 @@ class Log(ReadModel, key="ship"):
         self.at = event.at
         self.knots = event.count if event.count % 2 else event.knots
         self.sum += event.price
+        self.last = event.price
         self.mood = event.mood
         if self.stops and self.stops[-1].port == event.port:
             self.stops[-1].days.append(event.day)
@@ -82,7 +84,14 @@ class Log(ReadModel, key="ship"):
         self.pair = (meta.position, event.note)
 
     def look(self) -> str:
-        values = (self.at and self.at.isoformat(), self.at and self.at.date(), self.knots, self.sum, self.mood)
+        values = (
+            self.at and self.at.isoformat(),
+            self.at and self.at.date(),
+            self.knots,
+            self.sum,
+            self.last,
+            self.mood,
+        )
         nested = (self.stops[-1:], sorted(self.seen), list(self.by_mood.items()), list(self.by_port.items()), self.pair)
         return f"{values!r} {nested!r}"
 
@@ -97,7 +106,7 @@ measurements = st.builds(
     ),
     knots=st.floats(0, 40),
     count=st.integers(0, 9),
-    price=st.decimals(0, 1000, places=2),
+    price=st.decimals(0, 1000, places=2) | st.sampled_from([Decimal(text) for text in ("1E+3", "-0", "-0.00", "1E-9")]),
     day=st.dates(date(2000, 1, 1), date(2030, 1, 1)),
     mood=st.sampled_from(Mood),
     port=st.sampled_from([UUID(int=1), UUID(int=2)]),

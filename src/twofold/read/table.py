@@ -457,5 +457,7 @@ def plain(value: Any) -> Any:
     """Return a value that is bound to a parameter of SQL text as the database holds such values."""
     if value is None or isinstance(value, bytes):
         return value
+    if isinstance(value, list | tuple):
+        return _encode_json([plain(each) for each in value]).decode()
     _kind, to_row, _ = _conversion(type(value))
     return to_row(value)

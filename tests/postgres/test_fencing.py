@@ -1,0 +1,124 @@
+"""F14 and F15: who has lost its lease writes nothing more, however it lost it (R2)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.processes import ROOT
+from tests.postgres.views_rig import Unfenced, batch, opened, rows, taken_over
+from twofold.engines.postgres.views import PostgresViews
+from twofold.errors import StoreError
+from twofold.testing.contracts.rows import NOTES, Note, everything, prepared
+
+pytestmark = pytest.mark.anyio
+
+
+async def stop_a_worker(url: str, planted: str) -> None:
+    """SIGSTOP a worker past its lease, let another take over, SIGCONT: what it had folded must not be stored."""
+    command = [sys.executable, "-m", "tests.postgres.views_rig", url, planted]
+    path = f"{ROOT}{os.pathsep}{Path(ROOT) / 'src'}"
+    worker = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    try:
+        assert worker.stdout is not None
+        assert await asyncio.to_thread(worker.stdout.readline) == "folded\n"
+        worker.send_signal(signal.SIGSTOP)
+        async with opened(url) as other:
+            epoch = await taken_over(other, "other")
+            worker.send_signal(signal.SIGCONT)
+            said, _ = await asyncio.to_thread(worker.communicate, "go on\n")
+            assert said == "False\n", "a batch was stored after the lease was lost"
+            assert await other.apply(NOTES, batch("b", 1, epoch))
+            assert [row[0] for row in (await other.load(NOTES, [("a",), ("b",), ("stale",)])).values()] == ["a", "b"]
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_a_worker_that_was_stopped_past_its_lease_stores_nothing(initialised: Callable[[], str]) -> None:
+    await stop_a_worker(initialised(), "right")
+
+
+async def test_control_a_worker_whose_epoch_is_not_looked_at_stores_what_is_stale(
+    initialised: Callable[[], str],
+) -> None:
+    with pytest.raises(AssertionError, match="after the lease was lost"):
+        await stop_a_worker(initialised(), "planted")
+
+
+async def cut(url: str) -> None:
+    """End the connections of projectors, and no others."""
+    ended = """
+        SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE application_name = 'twofold projector' AND datname = current_database()
+    """
+    assert await rows(url, ended)
+
+
+async def lose_the_connection(url: str, kind: type[PostgresViews]) -> None:
+    async with opened(url, kind) as holder:
+        await prepared(holder, NOTES)
+        lease = await holder.claim(NOTES, "holder", 0)
+        assert await holder.apply(NOTES, batch("a", 0, lease.epoch))
+        await cut(url)
+        async with opened(url) as other:
+            epoch = await taken_over(other, "other")
+            stored = False
+            for _ in range(2):
+                try:
+                    stored = await holder.apply(NOTES, batch("stale", 1, lease.epoch))
+                    break
+                except StoreError:
+                    # On the connection that was cut; the next try is on another.
+                    continue
+            assert not stored, "a batch was stored after the lease was lost"
+            assert await everything(other, NOTES) == [Note("a")]
+            assert await other.apply(NOTES, batch("b", 1, epoch))
+
+
+async def test_who_loses_the_connection_and_the_lease_is_fenced_at_its_next_batch(
+    initialised: Callable[[], str],
+) -> None:
+    await lose_the_connection(initialised(), PostgresViews)
+
+
+async def test_control_without_the_epoch_a_batch_is_stored_on_another_connection(
+    initialised: Callable[[], str],
+) -> None:
+    with pytest.raises(AssertionError, match="after the lease was lost"):
+        await lose_the_connection(initialised(), Unfenced)
+
+
+async def test_who_loses_only_the_connection_goes_on_under_its_lease(initialised: Callable[[], str]) -> None:
+    url = initialised()
+    async with opened(url) as holder, opened(url) as other:
+        await prepared(holder, NOTES)
+        lease = await holder.claim(NOTES, "holder", 3600)
+        await cut(url)
+        for store in (holder, other):
+            # Reading is tried again on a fresh connection, and drops the others that were cut.
+            await store.parked_keys(NOTES)
+        assert not (await other.claim(NOTES, "other", 3600)).mine
+        assert await holder.apply(NOTES, batch("a", 0, lease.epoch))
+
+
+async def test_a_batch_renews_the_lease(initialised: Callable[[], str]) -> None:
+    url = initialised()
+    async with opened(url) as store:
+        await prepared(store, NOTES)
+        lease = await store.claim(NOTES, "holder", 3600)
+        await rows(url, "UPDATE views.twofold_projections SET lease_until = clock_timestamp() RETURNING 1")
+        assert await store.apply(NOTES, batch("a", 0, lease.epoch))
+        found = await store.claim(NOTES, "other", 3600)
+        assert (found.mine, found.holder) == (False, "holder")
+        assert found.seconds > 3000
