@@ -16,8 +16,9 @@ from twofold.history.store import Appended, Decision
 from twofold.message import Event
 from twofold.write import decide
 from twofold.write.cache import Cache, Entry
+from twofold.write.changes import Changes
 from twofold.write.decide import Decider
-from twofold.write.group import Changes, GroupCommit, Pending
+from twofold.write.group import GroupCommit, Pending
 from twofold.write.handler import Boundary, CommandHandler
 from twofold.write.load import Loader
 

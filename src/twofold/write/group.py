@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from twofold.errors import NodeClosed, OutcomeUnknown, Overloaded, TwofoldError
@@ -22,6 +21,7 @@ from twofold.history.signal import Signal
 from twofold.history.store import Appended, Conflict, Decision, History, Outcome, Rejection, Work
 from twofold.message import Event
 from twofold.write.cache import Cache, Entry
+from twofold.write.changes import Changes
 from twofold.write.sending import Sending
 from twofold.write.snapshots import Snapshots
 
@@ -73,28 +73,6 @@ class Pending:
         """Tell the sender that the append failed, unless it has gone."""
         if not self.outcome.done():
             self.outcome.set_exception(error)
-
-
-class Changes:
-    """What is not as it was: the tags of the events, by the marks that they are filed under."""
-
-    def __init__(self) -> None:
-        self._tags: defaultdict[Mark, set[tuple[str, ...]]] = defaultdict(set)
-
-    def add(self, type_: str, tags: tuple[str, ...]) -> None:
-        """Note an event that came unseen, or that was seen and did not come."""
-        for mark in marks_of(type_, tags):
-            self._tags[mark].add(tags)
-
-    def touch(self, selection: Selection) -> bool:
-        """Tell whether an event that was noted belongs to a selection."""
-        return any(self._touch(criterion) for criterion in selection.criteria)
-
-    def _touch(self, criterion: Criterion) -> bool:
-        if not criterion.types:
-            return bool(self._tags)
-        place = min(criterion.places, key=lambda marks: sum(len(self._tags.get(mark, ())) for mark in marks))
-        return any(criterion.takes(mark[0], tags) for mark in place for tags in self._tags.get(mark, ()))
 
 
 class GroupCommit:
