@@ -24,7 +24,10 @@ from twofold.write.cache import CACHE_BYTES, CACHE_MODELS
 from twofold.write.handler import CommandHandler
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from twofold.node import Node, Role
+    from twofold.write.retention import Keeping
 
 C = TypeVar("C", bound=Command)
 Q = TypeVar("Q", bound=Query[Any])
@@ -207,6 +210,8 @@ class App:
         cache_models: int = CACHE_MODELS,
         cache_bytes: int = CACHE_BYTES,
         max_waiting: int = 10_000,
+        ledger: Keeping = "all",
+        repeats: timedelta | None = None,
     ) -> Node:
         """Return a node that runs this application; use it as `async with app.open(url) as node:`.
 
@@ -219,8 +224,13 @@ class App:
             cache_models: how many folded write models are kept at most, the most recently used ones.
             cache_bytes: how much memory they may take, by estimate.
             max_waiting: how many commands may be on their way at once; more are refused with `Overloaded`.
+            ledger: what the ledger keeps: `all` for ever; `keys`, which is all but payloads, tags and reasons; or
+                entries for so long. See `docs/ledger.md`.
+            repeats: for how long, at least, the id of an accepted command is remembered, so that a repeat is told as
+                such; for ever when left out.
 
         Raises:
+            InvalidSetting: `ledger` or `repeats` cannot be used.
             InvalidAddress: the URL names no engine.
             DeclarationError: a handler asks for an object that is not provided.
         """
@@ -235,6 +245,8 @@ class App:
             cache_models=cache_models,
             cache_bytes=cache_bytes,
             max_waiting=max_waiting,
+            ledger=ledger,
+            repeats=repeats,
         )
 
     def _add_command(self, handler: CommandHandler) -> None:

@@ -19,6 +19,7 @@
     ├── NodeClosed              the node is not open                          node_closed
     ├── RoleMissing             the node does not run that side               role_missing
     ├── ProjectionStopped       a projection cannot go on                     projection_stopped
+    ├── InvalidSetting          a setting of a node cannot be used            invalid_setting
     ├── MissingExtra            an optional dependency is not installed       missing_extra
     ├── CannotListen            a server cannot have its address or port      cannot_listen
     └── StoreError              the storage engine cannot do its work         store_error
@@ -239,6 +240,13 @@ class ProjectionStopped(TwofoldError):
 
     code = "projection_stopped"
     _template = "the projection of {model} stopped at position {position}: {problem}"
+
+
+class InvalidSetting(TwofoldError):
+    """A setting that a node was opened with cannot be used. Facts: `setting`, `problem`."""
+
+    code = "invalid_setting"
+    _template = "{setting}=: {problem}"
 
 
 class MissingExtra(TwofoldError):

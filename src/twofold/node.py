@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 from uuid import UUID
@@ -36,6 +36,7 @@ from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
 from twofold.write.causation import Causation, causation_of
 from twofold.write.decide import Decider
 from twofold.write.preview import Preview, Previewer
+from twofold.write.retention import Keeping, Retention
 from twofold.write.sender import Sender
 from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
@@ -98,6 +99,8 @@ class Node:
         cache_models: int = CACHE_MODELS,
         cache_bytes: int = CACHE_BYTES,
         max_waiting: int = 10_000,
+        ledger: Keeping = "all",
+        repeats: timedelta | None = None,
     ) -> None:
         self.app = app
         self.name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
@@ -122,6 +125,7 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._askers: dict[type[Query[Any]], tuple[Asker, list[Table[Any]]]] = {}
         self._max_waiting = max_waiting
+        self._retention = Retention(ledger, repeats)
         # Wiring is checked here, before any file is touched.
         if "write" in self.roles:
             for handler in app.commands.values():
@@ -194,6 +198,7 @@ class Node:
             # An id that others may come to know before its outcome is known is none that nobody else can have used.
             is_first=command_id is None and timeout is None and not sender.is_surrounded(type(command)),
             tags=tags_of(command),
+            only_key=self._retention.only_keys,
         )
         context = Context(
             now=self._now(),
@@ -512,6 +517,8 @@ class Node:
             sender = Sender(decider, previewer, self.app.arounds, self._provided, self._max_waiting)
             await decider.start()
             self._sender = sender
+            pruning = self._retention.run(self.history, lambda: self._now())
+            self._tasks.append(asyncio.create_task(pruning, name="twofold-prune-ledger"))
         if self.roles & {"read", "project"}:
             views = self._views = await _opened(self._open_views())
             freshness = Freshness(views)

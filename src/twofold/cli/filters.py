@@ -14,7 +14,7 @@ from twofold.cli.status import CommandLineError
 from twofold.history.record import Recorded
 from twofold.node import Node
 
-_AGO = re.compile(r"(?P<count>\d{1,9})(?P<unit>[smhd])\Z")
+_DURATION = re.compile(r"(?P<count>\d{1,9})(?P<unit>[smhd])\Z")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -113,6 +113,25 @@ def refuse_tags(tags: Sequence[str]) -> None:
             raise CommandLineError(f"--tag: expected kind:value, as in `user:0191…`, found {tag!r}")
 
 
+def duration(text: str, option: str) -> timedelta:
+    """Return a length of time like `90s`, `15m`, `2h` or `3d`.
+
+    Args:
+        text: what was given.
+        option: its name, for the error.
+
+    Raises:
+        CommandLineError: it is no length of time.
+    """
+    found = _DURATION.match(text)
+    if found is None:
+        raise CommandLineError(f"{option}: expected a length of time like 90s, 15m, 2h or 30d, found {text!r}")
+    try:
+        return timedelta(**{_UNITS[found["unit"]]: int(found["count"])})
+    except OverflowError as error:
+        raise CommandLineError(f"{option}: {text} is longer than can be counted") from error
+
+
 def moment(text: str | None, option: str, now: datetime) -> datetime | None:
     """Return the time that an option names, None where it is not given.
 
@@ -126,9 +145,8 @@ def moment(text: str | None, option: str, now: datetime) -> datetime | None:
     """
     if text is None:
         return None
-    ago = _AGO.match(text)
     try:
-        time = now - timedelta(**{_UNITS[ago["unit"]]: int(ago["count"])}) if ago else datetime.fromisoformat(text)
+        time = now - duration(text, option) if _DURATION.match(text) else datetime.fromisoformat(text)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise CommandLineError(

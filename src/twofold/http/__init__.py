@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from twofold.errors import MissingExtra
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from twofold.app import App
     from twofold.http.service import Service
     from twofold.node import Node
+    from twofold.write.retention import Keeping
 
 __all__ = ["asgi", "serve"]
 
@@ -33,6 +36,8 @@ def asgi(
     max_body: int = 1024 * 1024,
     body_timeout: float = 30.0,
     version: str = "1",
+    ledger: Keeping = "all",
+    repeats: timedelta | None = None,
 ) -> Service:
     """Return an ASGI application that serves what `app` declares.
 
@@ -48,6 +53,8 @@ def asgi(
         max_body: the size of the largest body that is taken, in bytes.
         body_timeout: within how many seconds a body must have come.
         version: the version that the OpenAPI document gives for the application.
+        ledger: what the ledger keeps; see `App.open`.
+        repeats: for how long ids of accepted commands are remembered; see `App.open`.
 
     Raises:
         MissingExtra: Starlette is not installed.
@@ -66,6 +73,8 @@ def asgi(
         max_body=max_body,
         body_timeout=body_timeout,
         version=version,
+        ledger=ledger,
+        repeats=repeats,
     )
 
 
@@ -80,6 +89,8 @@ def serve(
     max_body: int = 1024 * 1024,
     grace: float = 10.0,
     announce: Callable[[str], None] | None = None,
+    ledger: Keeping = "all",
+    repeats: timedelta | None = None,
 ) -> None:
     """Serve an application until SIGTERM or SIGINT; return when every acknowledged command is durable.
 
@@ -95,6 +106,8 @@ def serve(
         max_body: the size of the largest body that is taken, in bytes.
         grace: how many seconds requests under way are given when the server stops.
         announce: is called with the address once the server answers; it is logged when left out.
+        ledger: what the ledger keeps; see `App.open`.
+        repeats: for how long ids of accepted commands are remembered; see `App.open`.
 
     Raises:
         MissingExtra: Starlette or uvicorn is not installed.
@@ -106,7 +119,7 @@ def serve(
         from twofold.http.service import Service
     except ModuleNotFoundError as error:
         raise _missing(error, "the HTTP server") from error
-    service = Service(app, url, provide=provide, views=views, max_body=max_body)
+    service = Service(app, url, provide=provide, views=views, max_body=max_body, ledger=ledger, repeats=repeats)
     run(service, host=host, port=port, grace=grace, announce=announce)
 
 

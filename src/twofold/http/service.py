@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from twofold.http.pages import DocumentPage, OpenApi, Root
 from twofold.http.problem import Refused
 from twofold.http.queries import QueryEndpoint
 from twofold.node import Node
+from twofold.write.retention import Keeping
 
 
 class Service:
@@ -37,6 +39,8 @@ class Service:
         max_body: int = 1024 * 1024,
         body_timeout: float = 30.0,
         version: str = "1",
+        ledger: Keeping = "all",
+        repeats: timedelta | None = None,
     ) -> None:
         self.app = app
         if node is not None and node.app is not app:
@@ -47,7 +51,7 @@ class Service:
             )
 
         def make() -> Node:
-            return app.open(url, views=views, provide=provide)
+            return app.open(url, views=views, provide=provide, ledger=ledger, repeats=repeats)
 
         if node is None:
             # A wrong address or a missing dependency is told here; nothing is opened yet.
