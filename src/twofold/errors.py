@@ -7,6 +7,7 @@
     ├── Rejected                a command handler decided against it          the handler's own code
     ├── ChangedSince            its boundary is not as the sender knew it     changed_since
     ├── CommandIdReused         one command id, two different commands        command_id_reused
+    ├── StillRunning            the first of a repeated command is at work    still_running
     ├── Contended               other writers won every retry                 contended
     ├── TimedOut                it was not decided by the sender's deadline   timed_out
     ├── Overloaded              the queue of waiting commands is full         overloaded
@@ -141,6 +142,13 @@ class CommandIdReused(TwofoldError):
         "command id {command_id} was used before for another command (its events reached position {position}); "
         "send a new command under a new id, or repeat the first one unchanged"
     )
+
+
+class StillRunning(TwofoldError):
+    """A command of this id is being decided, and its repeat was not to wait. Facts: `command_id`."""
+
+    code = "still_running"
+    _template = "the command {command_id} is still being decided; repeat it in a moment to get its receipt"
 
 
 class Contended(TwofoldError):

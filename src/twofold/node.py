@@ -166,6 +166,7 @@ class Node:
         causation_id: UUID | None = None,
         expected: Receipt | Position | None = None,
         timeout: float | None = None,
+        wait_for_first: bool = True,
     ) -> Receipt:
         """Decide a command; return when its events are durable.
 
@@ -178,12 +179,14 @@ class Node:
             expected: decide it only if nothing that it rests on has changed since this position, or this receipt.
             timeout: within how many seconds it must be decided; it is given up then. What is in the append already is
                 never told as not stored: it raises `OutcomeUnknown`, and a repeat under its command id tells.
+            wait_for_first: False to refuse a repeat while the async handler of the first one is at work in this node.
 
         Raises:
             InvalidMessage, UnknownMessage: nothing was decided.
             Rejected: the handler decided against it.
             ChangedSince: what it rests on has changed since `expected`.
             CommandIdReused: the id was used for another command.
+            StillRunning: the first one under this id is at work, and was not to be waited for.
             TimedOut: it was not decided within `timeout` seconds.
             Contended, Overloaded, HandlerFailed, StoreError: nothing was stored, but for OutcomeUnknown.
         """
@@ -207,7 +210,14 @@ class Node:
             correlation_id=correlation_id,
             causation_id=causation_id,
         )
-        return await sender.send(command, submission, context, expected=_position_of(expected), timeout=timeout)
+        return await sender.send(
+            command,
+            submission,
+            context,
+            expected=_position_of(expected),
+            timeout=timeout,
+            is_patient=wait_for_first,
+        )
 
     async def preview(
         self,

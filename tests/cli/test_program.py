@@ -80,9 +80,9 @@ def test_every_error_has_its_status() -> None:
     for kind in leaves(errors.TwofoldError):
         error = kind.__new__(kind)
         found.setdefault(status_of(error), set()).add(kind.__name__)
-    assert found[Status.REJECTED] == {"Rejected"}
+    assert found[Status.REJECTED] == {"Rejected", "ChangedSince"}
     assert found[Status.NOT_FRESH] == {"NotFresh"}
-    assert found[Status.TRY_AGAIN] == {"Contended", "Overloaded"}
+    assert found[Status.TRY_AGAIN] == {"Contended", "Overloaded", "StillRunning", "TimedOut"}
     assert found[Status.FAILED] == {"HandlerFailed", "ProjectionStopped"}
     assert found[Status.STORE] == {kind.__name__ for kind in leaves(errors.StoreError)}
     assert {"InvalidMessage", "UnknownMessage", "DeclarationError", "MissingExtra"} <= found[Status.INVALID]

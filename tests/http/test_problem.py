@@ -40,6 +40,7 @@ EXPECTED = {
     errors.UnknownMessage: 404,
     errors.Rejected: 409,
     errors.ChangedSince: 412,
+    errors.StillRunning: 409,
     errors.Contended: 503,
     errors.TimedOut: 503,
     errors.Overloaded: 503,

@@ -12,6 +12,7 @@ from twofold.errors import (
     Overloaded,
     ProjectionStopped,
     Rejected,
+    StillRunning,
     StoreError,
     TimedOut,
     TwofoldError,
@@ -46,7 +47,7 @@ def status_of(error: TwofoldError) -> Status:
             return Status.STORE
         case HandlerFailed() | ProjectionStopped():
             return Status.FAILED
-        case Contended() | Overloaded() | TimedOut():
+        case Contended() | Overloaded() | StillRunning() | TimedOut():
             return Status.TRY_AGAIN
         case _:
             return Status.INVALID

@@ -37,7 +37,9 @@ class CommandEndpoint:
         if wanted:
             return await self._previewed(node, command, command_id, expected, as_of)
         try:
-            receipt = await node.send(command, command_id=command_id, expected=expected, timeout=timeout)
+            receipt = await node.send(
+                command, command_id=command_id, expected=expected, timeout=timeout, wait_for_first=False
+            )
         except OutcomeUnknown as error:
             # Without a key of its own the client would send another command if it simply did the same again.
             return problem.response(error, self.doing, retry=chosen, command_id=str(command_id))

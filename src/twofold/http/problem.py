@@ -65,6 +65,7 @@ ERRORS: Mapping[type[TwofoldError], Rule] = {
     errors.UnknownMessage: Rule(404, "Unknown message", facts=("kind", "name")),
     errors.Rejected: Rule(409, "Rejected"),
     errors.ChangedSince: Rule(412, "Changed since", facts=("command", "expected", "position")),
+    errors.StillRunning: Rule(409, "Still running", facts=("command_id",), retry=True),
     errors.Contended: Rule(503, "Contended", facts=("command", "attempts"), retry=True),
     errors.TimedOut: Rule(503, "Timed out", facts=("command", "timeout", "command_id"), retry=True),
     errors.Overloaded: Rule(503, "Overloaded", facts=("waiting", "limit"), retry=True),

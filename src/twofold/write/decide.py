@@ -21,6 +21,7 @@ from twofold.errors import (
     NodeClosed,
     Overloaded,
     Rejected,
+    StillRunning,
     StoreError,
     TimedOut,
     TwofoldError,
@@ -88,7 +89,7 @@ class Decider:
         self._expectations = Expectations(history, self._group)
         self._turns = Turns()
         # With an event where others wait for the end.
-        self._running: dict[tuple[str, str, UUID], asyncio.Event | None] = {}
+        self._running: dict[tuple[str, str, UUID], Sending] = {}
 
     async def start(self) -> None:
         """Begin to take commands."""
@@ -120,6 +121,7 @@ class Decider:
             Rejected: the handler decided against it.
             ChangedSince: what it rests on is not as the sender expects.
             CommandIdReused: the id was used for another command.
+            StillRunning: the handler of the first of this id is at work, and this one does not wait for it.
             Contended: other processes were first at every attempt.
             TimedOut: it was not decided by its deadline.
             HandlerFailed: the handler, or a model's `evolve`, raised what it should not.
@@ -129,16 +131,16 @@ class Decider:
         if submission.is_first:
             return await self._decide(sending)
         scope = submission.scope
-        while scope in self._running:
-            done = self._running[scope] = self._running[scope] or asyncio.Event()
-            await done.wait()
-        self._running[scope] = None
+        while (first := self._running.get(scope)) is not None:
+            if first.is_at_work and not sending.is_patient:
+                raise StillRunning(command_id=submission.command_id)
+            await first.until_it_changes()
+        self._running[scope] = sending
         try:
             return await self._decide(sending)
         finally:
-            ended = self._running.pop(scope)
-            if ended is not None:
-                ended.set()
+            del self._running[scope]
+            sending.wake()
 
     async def refuse(self, sending: Sending, error: TwofoldError) -> Receipt:
         """Let a command that was not decided have its ledger entry, which rests on nothing, and raise why.
@@ -215,7 +217,8 @@ class Decider:
             try:
                 if is_async:
                     # Others are decided while it waits: it gets copies, and is asked again if the originals moved.
-                    result = await call(command, copy.deepcopy(models), sending.context)
+                    with sending.at_work():
+                        result = await call(command, copy.deepcopy(models), sending.context)
                 else:
                     result = call(command, models, sending.context)
                 events = handler.returned(result)

@@ -72,6 +72,7 @@ class Sender:
         *,
         expected: Position | None,
         timeout: float | None,
+        is_patient: bool,
     ) -> Receipt:
         """Have a command decided; return when its events are durable.
 
@@ -81,6 +82,7 @@ class Sender:
             context: for handlers and middleware that ask for it.
             expected: the position since which nothing that it rests on may have changed, if its sender says one.
             timeout: within how many seconds it must be decided.
+            is_patient: whether it waits while the handler of the first of the same id is at work.
 
         Raises:
             NodeClosed, Overloaded: it was not let in.
@@ -89,9 +91,9 @@ class Sender:
         """
         with self.admission:
             if timeout is None:
-                return await self._passed(Sending(command, submission, context, expected))
+                return await self._passed(Sending(command, submission, context, expected, None, is_patient))
             async with Deadline(submission, timeout) as deadline:
-                return await self._passed(Sending(command, submission, context, expected, deadline))
+                return await self._passed(Sending(command, submission, context, expected, deadline, is_patient))
 
     async def preview(
         self, command: Command, context: Context, *, expected: Position | None, as_of: Position | None
