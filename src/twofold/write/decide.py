@@ -239,8 +239,12 @@ class Decider:
 
     def _work(self, handler: CommandHandler, call: Callable[[Transaction], Awaitable[Any]]) -> Work:
         async def decide(transaction: Transaction) -> tuple[Proposed, ...]:
-            async with asyncio.timeout(_PATIENCE):
-                events = handler.returned(await call(transaction))
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    events = handler.returned(await call(transaction))
+            except TimeoutError as error:
+                held = f"it held the transaction for more than {_PATIENCE:g} s; let it await nothing else"
+                raise TimeoutError(held) from error
             return tuple([self._codec.propose(event, self._new_id()) for event in events])
 
         return Work(decide, partial(self.failure, handler.signature.name), rejection_of)
