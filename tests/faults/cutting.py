@@ -65,9 +65,9 @@ async def told(history: History, decision: Decision) -> Told:
             return error
 
 
-async def hasty(url: str) -> PostgresHistory:
+async def hasty(url: str, kind: type[PostgresHistory] = PostgresHistory) -> PostgresHistory:
     """Open a history whose every use of the database has a short deadline; it tells nobody of its appends."""
-    history = PostgresHistory(read_address(f"{url}?deadline={DEADLINE}&notify=off"))
+    history = kind(read_address(f"{url}?deadline={DEADLINE}&notify=off"))
     await history.open()
     return history
 
@@ -122,6 +122,15 @@ async def check(history: History, decision: Decision, answer: Told) -> None:
         raise Lost(f"told {answer}, stored is {stored}")
     if isinstance(answer, StoreBusy | StoreFailed | StoreUnavailable) and stored is not None:
         raise Lost(f"told that nothing was stored ({answer}), found at {stored}")
+    await check_repeat(history, decision, stored)
+
+
+async def check_repeat(history: History, decision: Decision, stored: int | None) -> None:
+    """Check that to send again has one effect, whether or not there is one already.
+
+    Raises:
+        Lost: it has not.
+    """
     again = await told(history, decision)
     expected = Duplicate(stored, True) if stored is not None else again
     if again != expected or not isinstance(again, Appended | Duplicate):

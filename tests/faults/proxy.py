@@ -29,6 +29,9 @@ class Fault(msgspec.Struct):
         number: which of the messages that `of` takes, from 1.
         of: takes a message.
         seconds: how long it is delayed.
+
+    Attributes:
+        came: set when the message has come.
     """
 
     act: Act
@@ -36,6 +39,7 @@ class Fault(msgspec.Struct):
     of: Callable[[Message], bool] = lambda message: True
     seconds: float = 0.05
     seen: int = 0
+    came: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
     @property
     def has_struck(self) -> bool:
@@ -47,6 +51,8 @@ class Fault(msgspec.Struct):
         if self.has_struck or not self.of(message):
             return False
         self.seen += 1
+        if self.has_struck:
+            self.came.set()
         return self.has_struck
 
 

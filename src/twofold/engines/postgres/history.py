@@ -78,6 +78,9 @@ class PostgresHistory:
             while not task.done():
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([task])
+            if not task.cancelled():
+                # Its caller has gone; an error that nobody asks for would be logged as a mistake.
+                task.exception()
             raise
 
     async def read(
