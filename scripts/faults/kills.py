@@ -6,4 +6,4 @@ python scripts/faults/kills.py --rounds 1000
 import rounds
 
 if __name__ == "__main__":
-    rounds.run("kills", "tests.faults.killing:one_kill", default=1000, engines=["sqlite"])
+    rounds.run("kills", "tests.faults.killing:one_kill", default=1000, engines=["sqlite", "postgres"])

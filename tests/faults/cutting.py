@@ -37,17 +37,19 @@ class Case(msgspec.Struct, frozen=True):
         number: which message, from 1.
         earlier: how many appends the connection has carried before; the first one prepares the statement.
         seconds: of a delay.
+        pooled: True to append in a transaction of several statements, as behind a pooler.
     """
 
     act: Act
     number: int
     earlier: int = 0
     seconds: float = 0.02
+    pooled: bool = False
 
 
 def of_append(message: Message) -> bool:
-    """Tell whether a message belongs to an append."""
-    return "history.append" in message.statement
+    """Tell whether a message belongs to an append, or to the end of its transaction."""
+    return "history.append" in message.statement or message.statement == "COMMIT"
 
 
 def made() -> Decision:
@@ -88,6 +90,7 @@ async def live_through(direct: PostgresHistory, case: Case, of: Callable[[Messag
     """
     async with Proxy(direct._server.address.url) as proxy:
         history = await hasty(proxy.url)
+        history._server._session.pooled = case.pooled
         try:
             for _ in range(case.earlier):
                 await until_appended(history)
@@ -138,7 +141,12 @@ async def check_repeat(history: History, decision: Decision, stored: int | None)
 
 
 async def at_every_message(
-    histories: Sequence[PostgresHistory], act: Act, *, earlier: int = 0, seconds: float = 0.02
+    histories: Sequence[PostgresHistory],
+    act: Act,
+    *,
+    earlier: int = 0,
+    seconds: float = 0.02,
+    pooled: bool = False,
 ) -> list[Told]:
     """Live through a case for each message of an append; return what the senders were told.
 
@@ -147,10 +155,12 @@ async def at_every_message(
         act: what goes wrong.
         earlier: see `Case`.
         seconds: see `Case`.
+        pooled: see `Case`.
     """
     answers: list[Told] = []
     while True:
-        cases = [Case(act, len(answers) + number, earlier, seconds) for number in range(1, len(histories) + 1)]
+        numbers = range(len(answers) + 1, len(answers) + len(histories) + 1)
+        cases = [Case(act, number, earlier, seconds, pooled) for number in numbers]
         several = await asyncio.gather(*map(live_through, histories, cases))
         answers += [answer for answer in several if answer is not None]
         if None in several:
@@ -162,7 +172,13 @@ def some_cuts(seed: int, places: Places) -> str:
     chance = Random(seed)
     place = places.new()
     cases = [
-        Case(chance.choice(ACTS), chance.randint(1, 12), chance.randrange(3), chance.choice((0.02, 3 * DEADLINE)))
+        Case(
+            chance.choice(ACTS),
+            chance.randint(1, 12),
+            chance.randrange(3),
+            chance.choice((0.02, 3 * DEADLINE)),
+            chance.random() < 0.3,
+        )
         for _ in range(20)
     ]
     answers = asyncio.run(_all_at_once(place.url, cases))

@@ -80,6 +80,15 @@ async def test_messages_that_come_after_the_deadline_have_no_effect_once_nothing
     assert {Appended, StoreFailed} <= {type(answer) for answer in answers}
 
 
+@pytest.mark.parametrize("act", ["reset", "torn", "held"])
+async def test_at_every_message_of_a_transaction_that_appends_its_sender_is_told_the_truth(
+    histories: list[PostgresHistory], act: Act
+) -> None:
+    answers = await at_every_message(histories, act, earlier=1, pooled=True)
+    assert len(answers) >= 9
+    assert {type(answer) for answer in answers} <= TOLD[act]
+
+
 @pytest.mark.parametrize("pooled", [False, True], ids=["one statement", "a transaction"])
 async def test_an_append_that_was_cut_off_half_way_does_not_keep_its_lock_for_ever(
     histories: list[PostgresHistory], urls: list[str], pooled: bool
@@ -103,7 +112,7 @@ async def test_an_append_that_was_cut_off_half_way_does_not_keep_its_lock_for_ev
 
 
 def _would_commit(message: Message, pooled: bool) -> bool:
-    return message.statement == "COMMIT" if pooled else of_append(message) and message.kind == "S"
+    return of_append(message) and (message.statement == "COMMIT" if pooled else message.kind == "S")
 
 
 async def test_control_where_given_up_appends_are_not_remembered_they_come_late_after_all(

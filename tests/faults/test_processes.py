@@ -32,6 +32,13 @@ def test_control_readers_skip_where_positions_are_taken_before_the_lock(place: P
     assert any(said["wrong"] for said in follow(place, writers=4, each=100, readers=2, planted="EarlyPositions"))
 
 
+def one_crowd(seed: int, places: Places) -> str:
+    """Follow sixteen writers; for the long script."""
+    for said in follow(places.new(), writers=16, each=1000, readers=3, seed=seed * 1000):
+        assert said == {"seen": 16_000, "wrong": [], "last": 16_000}
+    return "16,000 events"
+
+
 def one_following(seed: int, places: Places, *, each: int = 10_000) -> str:
     """Follow four writers; for the long script."""
     for said in follow(places.new(), writers=4, each=each, readers=3, seed=seed * 1000):
