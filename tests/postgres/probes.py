@@ -42,11 +42,9 @@ TABLE_VERBS = {
     "DROP": "DROP TABLE {name}",
     "GRANT": "GRANT SELECT ON {name} TO PUBLIC",
 }
+_OF_BOTH = ("SELECT", "SELECT a column", "INSERT", "INSERT a column", "UPDATE", "DELETE", "LOCK TABLE", "GRANT")
 VIEW_VERBS = {
-    **{
-        verb: TABLE_VERBS[verb]
-        for verb in ("SELECT", "SELECT a column", "INSERT", "UPDATE", "DELETE", "LOCK TABLE", "GRANT")
-    },
+    **{verb: TABLE_VERBS[verb] for verb in _OF_BOTH},
     "ALTER": "ALTER VIEW {name} RENAME COLUMN {column} TO mine",
     "REPLACE": "CREATE OR REPLACE VIEW {name} AS SELECT 1 AS mine",
     "DROP": "DROP VIEW {name}",

@@ -11,8 +11,9 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
+from tests.faults.bank import Deposit, Statement, bank
 from tests.postgres import probes
-from tests.postgres.probes import Connection
+from tests.postgres.probes import TABLE_VERBS, VIEW_VERBS, Connection
 from twofold.engines.postgres.address import read_address
 from twofold.engines.postgres.migrate import initialise
 from twofold.testing import PostgresServer, postgres
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.anyio
 
 Rights: TypeAlias = set[tuple[str, str]]
 
+TABLE = bank.tables[Statement]
 READING = {"SELECT", "SELECT a column", "COPY TO"}
 WRITING = {"INSERT", "INSERT a column", "COPY FROM", "UPDATE", "DELETE", "LOCK TABLE"}
 ANYBODY = {(verb, "") for verb in ("CREATE TEMP TABLE", "CREATE FUNCTION in pg_temp", "large object", "NOTIFY", "DO")}
@@ -53,11 +55,15 @@ ALLOWED: dict[str, Rights] = {
     | of("history.tags", *READING)
     | of("views.twofold_projections", *READING, *WRITING)
     | of("views.twofold_parked", *READING, *WRITING)
+    | of(f"views.{TABLE.versioned_name}", *TABLE_VERBS)
+    | of(f"views.{TABLE.live_name}", *VIEW_VERBS)
     | of("views", "CREATE TABLE", "CREATE VIEW", "CREATE FUNCTION", "CREATE TYPE"),
     "twofold_reader": ANYBODY
     | oneself("twofold_reader")
     | of("views.twofold_projections", *READING)
-    | of("views.twofold_parked", *READING),
+    | of("views.twofold_parked", *READING)
+    | of(f"views.{TABLE.versioned_name}", *READING)
+    | of(f"views.{TABLE.live_name}", "SELECT", "SELECT a column"),
 }
 
 
@@ -74,6 +80,10 @@ def server() -> Iterator[PostgresServer]:
 async def template(server: PostgresServer) -> str:
     url = server.database()
     await initialise(read_address(url, {}))
+    # So that there is a read model, as a table of its version and under its live name.
+    async with bank.open(url) as node:
+        await node.send(Deposit("a"))
+        await node.caught_up()
     server.execute("CREATE ROLE guest LOGIN")
     server.execute("".join(f"ALTER ROLE {role} PASSWORD 'secret';" for role in ALLOWED))
     return url
