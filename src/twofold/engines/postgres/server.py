@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncpg
 
@@ -61,16 +62,18 @@ class Server:
         Raises:
             StoreError: it could not be read.
         """
-        try:
-            return await self._rows(sql, *values)
-        except Cut as cut:
-            if isinstance(cut.error, StoreBusy):
-                raise cut.error from cut
-        self.forget()
-        try:
-            return await self._rows(sql, *values)
-        except Cut as cut:
-            raise cut.error from cut
+        return await self._twice(partial(self._rows, sql, *values))
+
+    async def inspect(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        """Return the rows of a statement that is not Twofold's own; tried again as `fetch` is.
+
+        It runs in a transaction that cannot write and is rolled back, so that not even a setting of it stays: where one
+        URL serves all roles, `set_config('role', …)` would be a way out of the reader's.
+
+        Raises:
+            StoreError: it could not be read, or is refused.
+        """
+        return await self._twice(partial(self._inspected, sql, *values))
 
     async def call(self, sql: str, *values: object) -> list[asyncpg.Record]:
         """Return the rows of a statement that writes, in a transaction of its own. It is never tried again.
@@ -126,6 +129,30 @@ class Server:
         for connection in idle:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1.0)
+
+    async def _twice(self, read: Callable[[], Awaitable[list[asyncpg.Record]]]) -> list[asyncpg.Record]:
+        try:
+            return await read()
+        except Cut as cut:
+            if isinstance(cut.error, StoreBusy):
+                raise cut.error from cut
+        self.forget()
+        try:
+            return await read()
+        except Cut as cut:
+            raise cut.error from cut
+
+    async def _inspected(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        async with self._use() as connection:
+            await connection.execute(f"{self._session.begins()} SET TRANSACTION READ ONLY")
+            try:
+                rows = await connection.fetch(sql, *values)
+            except Exception as error:
+                if not is_lost(error):
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("ROLLBACK")
+            return rows
 
     async def _rows(self, sql: str, *values: object) -> list[asyncpg.Record]:
         async with self._use() as connection:

@@ -152,7 +152,7 @@ class PostgresViews:
                 problem = "write :name for a value, and give it by that name; there is no other parameter"
                 raise InvalidFilter(model=table.name, problem=problem)
             bound = [converted(values[name], kind) for name, kind in zip(names, kinds, strict=True)]
-            return list(map(tuple, await self._reader.fetch(sql, *bound)))
+            return list(map(tuple, await self._reader.inspect(sql, *bound)))
         except (ValueError, TypeError, ArithmeticError) as error:
             raise InvalidFilter(model=table.name, problem=f"a value cannot be used: {error}") from error
         except StoreError as error:
