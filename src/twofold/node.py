@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -570,4 +570,4 @@ def _position_of(what: Receipt | Position | None) -> Position | None:
 
 
 async def _opened(opening: Opened | Awaitable[Opened]) -> Opened:
-    return await opening if inspect.isawaitable(opening) else opening
+    return cast("Opened", await opening if inspect.isawaitable(opening) else opening)

@@ -116,7 +116,7 @@ FORGED: dict[str, dict[str, object]] = {
     "conditions on later decisions": {"seens": [9, 9]},
     "criteria of decisions that there are not": {"criterion_decisions": [9, 9]},
     "one id twice": {"command_ids": [UUID(int=1)] * 2, "firsts": [True, True]},
-    "nothing at all": dict.fromkeys(("command_ids", "event_decisions", "tag_events", "criterion_decisions")),
+    "nothing at all": {"command_ids": None, "event_decisions": None, "tag_events": None, "criterion_decisions": None},
 }
 
 
