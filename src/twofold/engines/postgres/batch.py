@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,8 @@ from twofold.history.boundary import Criterion
 from twofold.history.commit import told
 from twofold.history.record import Position, Submission
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
+
+T = TypeVar("T")
 
 
 def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
@@ -28,21 +30,21 @@ def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
     ]
     return [
         attempt,
-        [each.tenant for each in sent],
-        [each.principal for each in sent],
         [each.command_id for each in sent],
         [each.type for each in sent],
         [each.payload.decode() for each in sent],
         [_json(each.tags) for each in kept],
-        [each.outcome for each in kept],
-        [each.code for each in kept],
-        [each.reason for each in kept],
-        [each.correlation_id for each in sent],
-        [each.causation_id for each in sent],
-        [each.attempts for each in decisions],
+        _unless([each.tenant for each in sent], ""),
+        _unless([each.principal for each in sent], ""),
+        _unless([each.outcome for each in kept], "accepted"),
+        _unless([each.code for each in kept], None),
+        _unless([each.reason for each in kept], None),
+        _unless([each.correlation_id for each in sent], None),
+        _unless([each.causation_id for each in sent], None),
+        _unless([each.attempts for each in decisions], 1),
         [each.elapsed for each in decisions],
-        [each.is_first for each in sent],
-        [each.only_key for each in sent],
+        _unless([each.is_first for each in sent], True),
+        _unless([each.only_key for each in sent], False),
         [each.after for each in conditions],
         [each.seen for each in conditions],
         [len(each.events) for each in decisions],
@@ -57,6 +59,11 @@ def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
         [number for number, _ in criteria],
         *sides(each for _, each in criteria),
     ]
+
+
+def _unless(values: list[T], usual: T) -> list[T] | None:
+    """Return values, or nothing where all are as usual: the driver takes its time for every list."""
+    return None if values.count(usual) == len(values) else values
 
 
 def sides(criteria: Iterable[Criterion]) -> tuple[list[str | None], list[str | None]]:

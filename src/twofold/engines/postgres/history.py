@@ -28,7 +28,7 @@ from twofold.history.signal import Signal
 from twofold.history.store import Appended, Decision, Outcome
 
 CHANNEL = "twofold_history"
-_BATCH = 1000
+_BATCH = 2000
 _LAST: Position = (1 << 63) - 1
 _POLL = 0.02
 _POLL_LISTENING = 0.05

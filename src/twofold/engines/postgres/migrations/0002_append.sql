@@ -1,9 +1,10 @@
 -- Appending: many commands' decisions in one call, each answered on its own. This is `settle` of history/commit.py.
 
 -- attempt: what this append is called, for `history.resolve`.
--- One element a decision, in order: tenants … counts. outcomes are accepted, rejected or failed; firsts tells that the
+-- One element a decision, in order: command_ids … counts. outcomes are accepted, rejected or failed; firsts tells that the
 --     command's id was made for it, only_keys that its payload is not kept; afters and seens are its condition's; counts
---     is the number of its events.
+--     is the number of its events. A list that is NULL holds what is usual: no tenant, no principal, accepted, no code, no
+--     reason, no ids of what it belongs to, decided once, under an id made for it, payload kept.
 -- One element an event, in order: event_decisions (whose, from 1), event_types ….
 -- One element a tag of an event: tag_events (which event, from 1), tag_names.
 -- One element a criterion: criterion_decisions (whose condition, from 1), criterion_types and criterion_tags (JSON
@@ -14,10 +15,9 @@
 -- Both are NULL where all were appended.
 CREATE FUNCTION history.append(
     attempt uuid,
-    tenants text[], principals text[], command_ids uuid[], types text[], payloads text[], command_tags text[],
-    outcomes text[], codes text[], reasons text[], correlation_ids uuid[], causation_ids uuid[],
-    attempts integer[], elapsed bigint[], firsts boolean[], only_keys boolean[], afters bigint[], seens integer[],
-    counts integer[],
+    command_ids uuid[], types text[], payloads text[], command_tags text[], tenants text[], principals text[],
+    outcomes text[], codes text[], reasons text[], correlation_ids uuid[], causation_ids uuid[], attempts integer[],
+    elapsed bigint[], firsts boolean[], only_keys boolean[], afters bigint[], seens integer[], counts integer[],
     event_decisions integer[], event_types text[], event_versions integer[], event_payloads text[], event_ids uuid[],
     event_tags text[],
     tag_events integer[], tag_names text[],
@@ -36,7 +36,7 @@ DECLARE
     positions  bigint[];   -- an event's, 0 where its decision does not stand; NULL: one after another
     new_events bigint := cardinality(event_decisions);
     new_tags   bigint := cardinality(tag_names);
-    new_entries bigint := cardinality(command_ids);
+    new_entries integer := cardinality(command_ids);
     stored     bigint;
     now        timestamptz;
 BEGIN
@@ -63,6 +63,12 @@ BEGIN
         RAISE EXCEPTION 'history.append was given events of other decisions than are counted';
     END IF;
 
+    tenants := coalesce(tenants, array_fill(''::text, ARRAY[new_entries]));
+    principals := coalesce(principals, array_fill(''::text, ARRAY[new_entries]));
+    outcomes := coalesce(outcomes, array_fill('accepted'::text, ARRAY[new_entries]));
+    attempts := coalesce(attempts, array_fill(1, ARRAY[new_entries]));
+    firsts := coalesce(firsts, array_fill(true, ARRAY[new_entries]));
+    only_keys := coalesce(only_keys, array_fill(false, ARRAY[new_entries]));
     SELECT s.kinds, s.places INTO kinds, places FROM history.settle(
         head, tenants, principals, command_ids, types, payloads, outcomes, firsts, afters, seens, counts,
         event_decisions, event_types, event_tags, tag_events, tag_names,
