@@ -8,6 +8,9 @@ import fcntl
 import random
 from collections.abc import Sequence
 
+import msgspec
+
+from twofold.clock import new_uuid
 from twofold.engines.sqlite import SqliteHistory
 from twofold.engines.sqlite.history import _append, _insert
 from twofold.history.store import Appended, Decision, Outcome
@@ -58,3 +61,16 @@ class EarlyAnswers(SqliteHistory):
     async def _append_later(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         await asyncio.sleep(0.02)
         return await super().append(decisions)
+
+
+def unclaimed(decisions: Sequence[Decision]) -> list[Decision]:
+    """Return decisions whose commands claim their ids under a name of their own, each under another."""
+    replace = msgspec.structs.replace
+    return [replace(each, submission=replace(each.submission, principal=str(new_uuid()))) for each in decisions]
+
+
+class NoClaims(SqliteHistory):
+    """Finds no command that was accepted before."""
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        return await super().append(unclaimed(decisions))

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from tests.faults.planted import unclaimed
 from tests.faults.saying import say
 from twofold.clock import new_uuid
 from twofold.engines.postgres.batch import outcomes, parameters
@@ -111,3 +112,10 @@ class Unfenced(Hesitant):
         return await super()._apply(
             table, msgspec.structs.replace(advance, expected=found["checkpoint"], epoch=found["epoch"])
         )
+
+
+class NoClaims(PostgresHistory):
+    """Finds no command that was accepted before."""
+
+    async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
+        return await super().append(unclaimed(decisions))

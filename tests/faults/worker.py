@@ -21,6 +21,7 @@ from tests.faults.opening import node_at, open_history, open_views
 from tests.faults.saying import say
 from twofold import Command, Rejected
 from twofold.clock import new_id, new_uuid
+from twofold.errors import CommandIdReused
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Selection
 from twofold.history.record import Proposed, Submission
 from twofold.history.store import Appended, Decision
@@ -175,6 +176,37 @@ async def load(options: Options) -> None:
         say("done")
 
 
+async def repeat(options: Options) -> None:
+    """Send the same commands from several threads, each with a node of its own, and from several tasks in each.
+
+    Say of each sending what was sent and what came of it: the position and whether it was a repeat, or None where the
+    id was another command's.
+    """
+
+    async def storm(chance: Random) -> None:
+        # Under a tenth of the ids, half of the senders send another command.
+        others = {n for n in range(0, options.count, 10) if chance.random() < 0.5}
+        sent = [(n, Deposit(f"account-{n % 7}", 2 if n in others else 1)) for n in range(options.count)]
+        chance.shuffle(sent)
+
+        async def sender(node: Node) -> None:
+            while sent:
+                number, command = sent.pop()
+                try:
+                    receipt = await node.send(command, command_id=UUID(int=options.ids + number))
+                    say([number, command.amount, receipt.position, receipt.repeated])
+                except CommandIdReused:
+                    say([number, command.amount, None, True])
+
+        async with node_at(options.url, options.roles, options.planted) as node:
+            await asyncio.gather(*(sender(node) for _ in range(options.width)))
+
+    say("ready")
+    sys.stdin.readline()
+    threads = [asyncio.to_thread(asyncio.run, storm(Random(options.seed + n))) for n in range(3)]
+    await asyncio.gather(*threads)
+
+
 async def project(options: Options) -> None:
     """Project until killed."""
     node = bank.open(options.url, roles=["read", "project"])
@@ -190,6 +222,7 @@ TASKS: dict[str, Callable[[Options], Awaitable[None]]] = {
     "tail": tail,
     "contend": contend,
     "load": load,
+    "repeat": repeat,
     "project": project,
 }
 
