@@ -266,6 +266,15 @@ async def test_commands_with_a_transaction_are_stored_many_at_once(
     assert len(batches) < 10
 
 
+async def test_work_that_takes_long_does_not_keep_others_out_until_all_of_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twofold.engines.sqlite.history.LONGEST", 0.0)
+    async with at(tmp_path) as node:
+        await asyncio.gather(*(node.send(Pay("a")) for _ in range(8)))
+    assert rows(tmp_path) == [("a", 8)]
+
+
 async def test_an_application_with_transactions_is_refused_where_there_are_none() -> None:
     with pytest.raises(NoTransactions, match=r"pay, close asks for a Transaction, and memory: keeps no tables"):
         async with app.open("memory:"):

@@ -11,6 +11,9 @@ from twofold.errors import StatementFailed, StoreError
 
 Rows: TypeAlias = list[dict[str, Any]]
 
+LONGEST = 1.0
+"""For so many seconds decisions are made in one transaction; those that are left conflict, and are made in the next."""
+
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w*)", re.DOTALL)
 _ALLOWED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "MERGE", "REPLACE")
 

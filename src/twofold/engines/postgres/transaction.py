@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from twofold.engines.postgres.statements import statement
 from twofold.errors import StatementFailed, StoreFailed
 from twofold.history.record import Position
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
-from twofold.history.transaction import Rows, Transaction
+from twofold.history.transaction import LONGEST, Rows, Transaction
 from twofold.read.table import plain
 
 _LAST: Position = (1 << 63) - 1
@@ -68,8 +69,11 @@ async def make(
         made: gets the decisions as they were made.
     """
     answers: list[Outcome] = []
+    until = monotonic() + LONGEST
     for decision in decisions:
         outcome = await _refused(connection, decision)
+        if outcome is None and made and monotonic() > until:
+            outcome = Conflict((await connection.fetch(statement("head")))[0][0])
         if outcome is None:
             decision = await _made(connection, shown, decision)
             head, _, kinds, places = (await connection.fetch(statement("append"), *parameters(attempt, [decision])))[0]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Pruna
 from twofold.history.record import Position, Recorded, Submission, fingerprint
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Conflict, Decision, Outcome
+from twofold.history.transaction import LONGEST
 
 APPLICATION_ID = 0x32466F48
 VERSION = 2
@@ -169,8 +171,11 @@ class SqliteHistory:
         """Let decisions be made one after another; return them as they were made, with their outcomes."""
         made: list[Decision] = []
         outcomes: list[Outcome] = []
+        until = monotonic() + LONGEST
         for decision in decisions:
             (outcome,) = _settle(connection, [decision])[0]
+            if isinstance(outcome, Appended) and made and monotonic() > until:
+                outcome = Conflict(outcome.last)
             if isinstance(outcome, Appended):
                 decision = await self._make(connection, decision)
                 (outcome,) = _append(connection, [decision])
