@@ -21,6 +21,8 @@ from twofold.errors import DeclarationError, InvalidMessage
 from twofold.place import where_is
 from twofold.tag import TAG_VALUES, Hashed, Tag
 
+_CONTAINERS = (list, tuple, set, frozenset)
+
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class MessageType(msgspec.StructMeta):
@@ -90,18 +92,29 @@ class Metadata(msgspec.Struct, frozen=True):
 class TaggedField(msgspec.Struct, frozen=True):
     """A field that carries a tag.
 
-    `many` tells that the field is a list, tuple or set of values, `is_hash` that it holds hashes already.
+    `many` tells that there may be several values: in a list, tuple or set. `is_hash` tells that they are hashes
+    already. `path` names the fields on the way to them inside the structs that the field holds.
     """
 
     field: str
     tag: Tag
     many: bool = False
     is_hash: bool = False
+    path: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
         """The tag's kind."""
         return self.tag.kind
+
+    @property
+    def name(self) -> str:
+        """The field's name, with the path inside it."""
+        return ".".join((self.field, *self.path))
+
+    def values(self, message: msgspec.Struct) -> list[Any]:
+        """Return the values that a message holds there, in their order; what is None is none."""
+        return list(_values_at(getattr(message, self.field), self.path))
 
     def text(self, value: object) -> str:
         """Return the tag that a value of the field gives.
@@ -138,7 +151,18 @@ def tag_in(message: msgspec.Struct, field: TaggedField, value: object) -> str:
         return field.text(value)
     except InvalidMessage as error:
         name = str(getattr(type(message), "message_name", type(message).__name__))
-        raise InvalidMessage(message=name, field=field.field, problem=f"{field.field}: {error.problem}") from None
+        raise InvalidMessage(message=name, field=field.name, problem=f"{field.name}: {error.problem}") from None
+
+
+def _values_at(content: Any, path: tuple[str, ...]) -> Iterable[Any]:
+    if isinstance(content, list | tuple | set | frozenset):
+        for part in content:
+            yield from _values_at(part, path)
+    elif path and content is not None:
+        # One of several structs that the field may hold may lack it.
+        yield from _values_at(getattr(content, path[0], None), path[1:])
+    elif content is not None:
+        yield content
 
 
 @cache
@@ -149,25 +173,34 @@ def tagged_fields(message: type[msgspec.Struct]) -> tuple[TaggedField, ...]:
         DeclarationError: an annotation cannot be resolved, or its type cannot be a tag's value.
     """
     return tuple(
-        TaggedField(field.name, tag, many, _holds_hashes(message, field.name, tag, of))
+        TaggedField(field.name, tag, many, _holds_hashes(message, field.name, tag, of), path)
         for field in fields_of(message)
-        for tag, many, of in _tags_in(field.type)
+        for tag, many, of, path in _tags_in(field.type)
     )
 
 
-def _tags_in(annotation: Any, many: bool = False) -> Iterable[tuple[Tag, bool, Any]]:
+def _tags_in(
+    annotation: Any, many: bool = False, path: tuple[str, ...] = (), within: tuple[type, ...] = ()
+) -> Iterable[tuple[Tag, bool, Any, tuple[str, ...]]]:
     origin = get_origin(annotation)
     if origin is Annotated:
         of, *marks = get_args(annotation)
-        many = many or get_origin(of) in (list, tuple, set, frozenset)
-        yield from ((mark, many, of) for mark in marks if isinstance(mark, Tag))
-        yield from _tags_in(of, many)
-    elif origin in (list, tuple, set, frozenset):
+        many = many or get_origin(of) in _CONTAINERS
+        yield from ((mark, many, of, path) for mark in marks if isinstance(mark, Tag))
+        yield from _tags_in(of, many, path, within)
+    elif origin in _CONTAINERS:
         for part in get_args(annotation):
-            yield from _tags_in(part, True)
+            yield from _tags_in(part, True, path, within)
     elif origin in (Union, types.UnionType):
         for part in get_args(annotation):
-            yield from _tags_in(part, many)
+            yield from _tags_in(part, many, path, within)
+    elif isinstance(annotation, type) and issubclass(annotation, msgspec.Struct) and annotation not in within:
+        for field in fields_of(annotation):
+            yield from _tags_in(field.type, many, (*path, field.name), (*within, annotation))
+    else:
+        # A tag in a dict, say, would give none; the annotation is handed on, to be refused as no value of a tag.
+        for part in get_args(annotation):
+            yield from ((tag, many, annotation, path) for tag, *_ in _tags_in(part, many, path, within))
 
 
 def _holds_hashes(message: type, field: str, tag: Tag, of: Any) -> bool:
@@ -184,7 +217,7 @@ def _holds_hashes(message: type, field: str, tag: Tag, of: Any) -> bool:
             raise DeclarationError(
                 what=f"{message.__name__}.{field} carries a tag but is of type {getattr(part, '__name__', part)}",
                 where=where_is(message),
-                mend="tag a field of type UUID, str, int, date or Enum",
+                mend="tag a field of type UUID, str, int, date or Enum, or of a list of these",
             )
     return Hashed in parts
 
@@ -193,7 +226,7 @@ def _values_in(annotation: Any) -> Iterable[Any]:
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from _values_in(get_args(annotation)[0])
-    elif origin in (list, tuple, set, frozenset, Union, types.UnionType):
+    elif origin in (*_CONTAINERS, Union, types.UnionType):
         for part in get_args(annotation):
             if part not in (type(None), ...):
                 yield from _values_in(part)
@@ -210,7 +243,7 @@ def _values_in(annotation: Any) -> Iterable[Any]:
 @cache
 def _tagger(message: type[msgspec.Struct]) -> Callable[[Any], tuple[str, ...]]:
     fields = tagged_fields(message)
-    if len(fields) == 1 and not fields[0].many:
+    if len(fields) == 1 and not fields[0].many and not fields[0].path:
         only, name = fields[0], fields[0].field
 
         def one(value: Any) -> tuple[str, ...]:
@@ -222,10 +255,8 @@ def _tagger(message: type[msgspec.Struct]) -> Callable[[Any], tuple[str, ...]]:
     def several(value: Any) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for field in fields:
-            content = getattr(value, field.field)
-            if content is not None:
-                for part in content if field.many else (content,):
-                    found[tag_in(value, field, part)] = None
+            for part in field.values(value):
+                found[tag_in(value, field, part)] = None
         return tuple(found)
 
     return several

@@ -7,6 +7,7 @@ from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal, NewType
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from twofold import Command, Event, Hashed, Tag
@@ -226,3 +227,45 @@ def test_a_key_is_never_shown() -> None:
     assert repr(KEYED) == "Tag('email', hashed=True, key=…)"
     assert repr(EMAIL) == "Tag('email', hashed=True)"
     assert len({EMAIL, KEYED, Tag("email"), Tag("email", hashed=True)}) == 3
+
+
+class Line(msgspec.Struct):
+    item: Annotated[str, Tag("item")]
+    count: int = 1
+    before: Line | None = None
+
+
+class Gift(msgspec.Struct, tag=True):
+    item: Annotated[str, Tag("item")]
+
+
+class Voucher(msgspec.Struct, tag=True):
+    cents: int
+
+
+class Ordered(Event):
+    first: Line
+    lines: list[Line] = []
+    extra: Gift | Voucher | None = None
+
+
+def test_fields_inside_a_field_carry_tags_as_well() -> None:
+    assert [(field.name, field.kind, field.many) for field in tagged_fields(Ordered)] == [
+        ("first.item", "item", False), ("lines.item", "item", True), ("extra.item", "item", False),
+    ]  # fmt: skip
+    event = Ordered(Line("pen"), [Line("ink"), Line("pen"), Line("nib")], Gift("cap"))
+    assert tags_of(event) == ("item:pen", "item:ink", "item:nib", "item:cap")
+    assert tags_of(Ordered(Line("pen"), extra=Voucher(5))) == ("item:pen",)
+
+
+def test_a_tag_inside_that_is_refused_names_the_field() -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        tags_of(Ordered(Line("pen"), [Line("")]))
+    assert (refused.value.message, refused.value.field) == ("Ordered", "lines.item")
+
+
+@pytest.mark.parametrize("kind", [dict[Name, int], dict[str, Line], list[dict[str, Name]]])
+def test_a_tag_that_would_give_none_is_refused(kind: Any) -> None:
+    wrong: Any = MessageType("Wrong", (Command,), {"__annotations__": {"thing": kind}, "__module__": __name__})
+    with pytest.raises(DeclarationError, match=r"Wrong\.thing carries a tag but is of type dict"):
+        tagged_fields(wrong)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
+import msgspec
+
 from twofold import App, Command, Event, Hashed, Rejected, Tag, WriteModel
 
 EMAIL = Tag("email", hashed=True, key=b"a secret of this test alone")
@@ -22,6 +24,18 @@ class Order(Command):
     customer: CustomerId
     items: list[ItemId]
     gift: ItemId | None = None
+
+
+class Line(msgspec.Struct):
+    item: ItemId
+    count: int
+
+
+class OrderMany(Command):
+    """Tags inside a list of structs."""
+
+    customer: CustomerId
+    lines: list[Line]
 
 
 class Swap(Command):
@@ -118,6 +132,15 @@ def order(command: Order, items: list[Stock], orders: Orders) -> Ordered:
         if stock.count < command.items.count(item):
             raise Rejected("sold_out", item, left=stock.count)
     return Ordered(orders.last + 1, command.customer, command.items)
+
+
+@shop.command
+def order_many(command: OrderMany, lines: list[Stock], orders: Orders) -> Iterator[Ordered]:
+    for line, stock in zip(command.lines, lines, strict=True):
+        if stock.count < line.count:
+            raise Rejected("sold_out", line.item, left=stock.count)
+    items = [line.item for line in command.lines]
+    yield Ordered(orders.last + 1, command.customer, items)
 
 
 @shop.command

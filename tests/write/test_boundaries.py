@@ -15,8 +15,10 @@ from tests.write.shop import (
     EMAIL,
     Deliver,
     Delivered,
+    Line,
     Order,
     Ordered,
+    OrderMany,
     Register,
     Registered,
     Review,
@@ -70,6 +72,14 @@ async def test_a_list_has_a_model_for_each_value_in_their_order(node: Node) -> N
     await node.send(Order("ada", ["ink"]))
     assert (await rejection(node, Order("ada", ["ink"], gift="pen"))).left == 0
     assert [event.items for event in await stored(node, "Ordered")] == [["ink", "pen"], ["ink"]]
+
+
+async def test_a_list_follows_the_tags_inside_a_list_of_structs(node: Node) -> None:
+    await node.send(Deliver("pen", 5))
+    await node.send(Deliver("ink", 1))
+    assert (await rejection(node, OrderMany("ada", [Line("pen", 5), Line("ink", 2)]))).reason == "ink"
+    await node.send(OrderMany("ada", [Line("ink", 1), Line("pen", 5)]))
+    assert (await stored(node, "Ordered"))[0].items == ["ink", "pen"]
 
 
 async def test_a_value_that_is_named_twice_has_one_model_twice(node: Node) -> None:

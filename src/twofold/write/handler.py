@@ -70,15 +70,17 @@ class ModelParameter(msgspec.Struct, frozen=True):
             InvalidMessage: a field that names a boundary is empty.
         """
         if not self.many:
-            tags = tuple([tag_in(command, field, getattr(command, field.field)) for (field,) in self.fields])
+            tags = tuple([tag_in(command, field, _value_in(command, field)) for (field,) in self.fields])
             return [Boundary(self.model, tags)]
-        values = [[tag for field in fields for tag in _tags_in(command, field)] for fields in self.fields]
-        return [Boundary(self.model, tags) for tags in product(*values)]
+        found = [
+            [tag_in(command, field, value) for field in fields for value in field.values(command)]
+            for fields in self.fields
+        ]
+        return [Boundary(self.model, tags) for tags in product(*found)]
 
 
-def _tags_in(command: Command, field: TaggedField) -> list[str]:
-    content = getattr(command, field.field)
-    return [tag_in(command, field, value) for value in (content or () if field.many else (content,))]
+def _value_in(command: Command, field: TaggedField) -> Any:
+    return next(iter(field.values(command)), None) if field.path else getattr(command, field.field)
 
 
 class CommandHandler:
@@ -207,7 +209,8 @@ class CommandHandler:
                 f"(it carries: {carried})",
                 f'tag a field of {self.command.__name__}: `Annotated[UUID, Tag("{kind}")]`',
             )
-        named = tuple(field for field in carrying if field.field in (name, f"{name}_id", f"{name}_{kind}"))
+        names = (name, f"{name}_id", f"{name}_{kind}")
+        named = tuple(field for field in carrying if field.field in names or field.name in names)
         if many:
             return named or carrying
         single = tuple(field for field in carrying if not field.many)
