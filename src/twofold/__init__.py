@@ -14,6 +14,7 @@ from twofold.model import ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
 from twofold.read.answer import Answer
 from twofold.read.view import Found, View
+from twofold.sync import SyncNode
 from twofold.tag import Hashed, Tag
 from twofold.write.around import Proceed
 from twofold.write.causation import Causation
@@ -42,6 +43,7 @@ __all__ = [
     "ReadModel",
     "Receipt",
     "Rejected",
+    "SyncNode",
     "Tag",
     "Transaction",
     "TwofoldError",

@@ -18,6 +18,7 @@
     ├── InvalidFilter           a view was asked by a field it has not        invalid_filter
     ├── InvalidCursor           a page's cursor is not one that was given     invalid_cursor
     ├── NodeClosed              the node is not open                          node_closed
+    ├── CannotBlock             a call that waits, in an event loop's thread  cannot_block
     ├── RoleMissing             the node does not run that side               role_missing
     ├── ProjectionStopped       a projection cannot go on                     projection_stopped
     ├── InvalidSetting          a setting of a node cannot be used            invalid_setting
@@ -234,6 +235,16 @@ class NodeClosed(TwofoldError):
 
     code = "node_closed"
     _template = "the node is not open; use `async with app.open(url) as node:` and send inside the block"
+
+
+class CannotBlock(TwofoldError):
+    """A method of `Node.sync` was called in a thread in which an event loop runs. Facts: `call`."""
+
+    code = "cannot_block"
+    _template = (
+        "sync.{call}() waits, and an event loop runs in this thread, which would stand still; await the node's own "
+        "method instead, or call it in another thread: `await asyncio.to_thread(…)`"
+    )
 
 
 class RoleMissing(TwofoldError):

@@ -8,7 +8,9 @@ import inspect
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast
@@ -43,6 +45,7 @@ from twofold.write.statistics import WriteStatistics
 
 if TYPE_CHECKING:
     from twofold.app import App
+    from twofold.sync import SyncNode
 
 SIDES: tuple[Role, ...] = ("write", "read", "project")
 ROLES: tuple[Role, ...] = (*SIDES, "http")
@@ -119,6 +122,8 @@ class Node:
         self._now: Callable[[], datetime] = clock.now
         self._history: History | None = None
         self._views: ViewStore | None = None
+        self._here: tuple[asyncio.AbstractEventLoop, int] | None = None
+        self._submitting = threading.Lock()
         self._sender: Sender | None = None
         self._freshness: Freshness | None = None
         self._projectors: list[Projector] = []
@@ -134,6 +139,7 @@ class Node:
                 around.bind(self._provided)
 
     async def __aenter__(self) -> Self:
+        self._here = (asyncio.get_running_loop(), os.getpid())
         try:
             await self._start()
         except BaseException:
@@ -454,6 +460,8 @@ class Node:
 
     async def close(self) -> None:
         """Take no more commands, make durable what waits, stop projecting, release the files. May be called twice."""
+        with self._submitting:
+            self._here = None
         sender, self._sender = self._sender, None
         freshness, self._freshness = self._freshness, None
         if sender is not None:
@@ -475,6 +483,35 @@ class Node:
             await views.close()
         if history is not None:
             await history.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the node has been entered, and not been closed since."""
+        return self._here is not None
+
+    @property
+    def sync(self) -> SyncNode:
+        """The node for callers without an event loop: `with app.open(url).sync as node:`, or from other threads."""
+        from twofold.sync import SyncNode
+
+        return SyncNode(self)
+
+    def start_from_elsewhere(
+        self, start: Callable[[Node], Coroutine[Any, Any, A]]
+    ) -> tuple[Future[A], asyncio.AbstractEventLoop]:
+        """Start something on the node's event loop, from another thread; for `Node.sync`.
+
+        Raises:
+            NodeClosed: the node is not open, or was opened by the process that this one was forked from.
+        """
+        with self._submitting:
+            # Whatever is started before `close` takes the lock is begun before that goes on, and hears of it.
+            if self._here is None:
+                raise NodeClosed()
+            loop, process = self._here
+            if process != os.getpid():
+                raise NodeClosed("the node was opened before this process was forked; open one in each process")
+            return asyncio.run_coroutine_threadsafe(start(self), loop), loop
 
     def unknown(self, kind: Literal["command", "query"], name: str) -> UnknownMessage:
         """Return the error that there is no such message."""
