@@ -248,5 +248,14 @@ async def test_nobody_finds_a_schema_that_a_node_has_made_half(
     assert found <= {0, 2}
 
 
+async def test_who_finds_that_another_node_has_just_made_the_schema_is_told_that_it_is_there(
+    server: PostgresServer, two: None
+) -> None:
+    url, address = new(server)
+    assert await migrate.prepare(address)
+    assert await migrate.prepare(address)
+    assert await migrate.prepare(read_address(url, {"TWOFOLD_WRITER_URL": url}))
+
+
 def test_every_migration_has_the_number_of_its_place(request: pytest.FixtureRequest) -> None:
     assert [migration.number for migration in schema.MIGRATIONS] == list(range(1, len(schema.MIGRATIONS) + 1))

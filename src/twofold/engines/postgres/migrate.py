@@ -109,7 +109,7 @@ async def initialise(address: Address, *, at_once: bool = False) -> Sequence[str
 
 
 async def prepare(address: Address) -> bool:
-    """Make the schema in a database where there is none, if the address is one that may; tell whether it was made.
+    """Make the schema in a database where there is none, if the address is one that may; tell whether it is there now.
 
     Addresses with a URL for each role may not: they are those of a deployment that keeps rights apart. An older schema
     is left as it is: nodes of the older version may be running.
@@ -117,8 +117,10 @@ async def prepare(address: Address) -> bool:
     Raises:
         NotInitialized: it cannot be made, and why.
     """
-    if address.urls or (await status(address)).version:
-        return False
+    found = await status(address)
+    if address.urls or found.version:
+        # It may be there because another node that started at the same time has just made it.
+        return found.version == found.known
     try:
         # A node that starts meanwhile would take a schema that is half made for an older one, and refuse it.
         await initialise(address, at_once=True)
