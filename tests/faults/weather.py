@@ -1,0 +1,47 @@
+"""A whole node whose connections to the database go wrong again and again, whatever they carry."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+from tests.faults.answers import Answers
+from tests.faults.bank import bank
+from tests.faults.killing import check_read_models
+from tests.faults.places import Place, Places
+from tests.faults.proxy import ACTS, Fault, Proxy
+from tests.faults.stopping import PATIENCE, Load
+
+_DEADLINE = 0.5
+
+
+async def live_through(place: Place, faults: int, seed: int) -> Answers:
+    """Send commands while one fault after another strikes any message of any connection, and is mended."""
+    chance = Random(seed)
+    async with (
+        Proxy(place.url) as proxy,
+        bank.open(f"{proxy.url}?deadline={_DEADLINE}") as node,
+        Load(node, 10, seed) as load,
+    ):
+        for _ in range(faults):
+            await load.accepted(5)
+            fault = proxy.fault = Fault(chance.choice(ACTS), chance.randint(1, 80), seconds=chance.random() * _DEADLINE)
+            async with asyncio.timeout(PATIENCE):
+                await fault.came.wait()
+            if chance.random() < 0.3:
+                # Some are mended before anybody gives up, others after.
+                await asyncio.sleep(1.5 * _DEADLINE)
+            proxy.mend()
+        await load.accepted(5)
+        await load.answers.send_unknown_again(node)
+        await node.caught_up()
+    return load.answers
+
+
+def some_weather(seed: int, places: Places, faults: int = 25) -> str:
+    """Live through faults in a place of its own, and check what is stored; return what to tell about it."""
+    place = places.new()
+    answers = asyncio.run(live_through(place, faults, seed))
+    answers.check(place.stored())
+    check_read_models(place, places.new())
+    return f"{len(answers.receipts)} accepted, {len(answers.refused)} refused, {len(answers.unknown)} still unknown"
