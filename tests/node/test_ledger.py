@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,20 @@ from twofold.history.ledger import LedgerEntry
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def node(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Node]:
-    url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}"
+URLS: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "memory": lambda request: "memory:",
+    "sqlite": lambda request: f"sqlite:///{request.getfixturevalue('tmp_path')}",
+    "postgres": lambda request: str(request.getfixturevalue("initialised")()),
+}
+
+
+@pytest.fixture(params=URLS)
+def url(request: pytest.FixtureRequest) -> str:
+    return URLS[request.param](request)
+
+
+@pytest.fixture
+async def node(url: str) -> AsyncIterator[Node]:
     async with bank.open(url, roles=["write"]) as node:
         yield node
 
