@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -346,6 +345,10 @@ class BytesAsText(MemoryViews):
         return await super().apply(table, replace(advance, rows=rows))
 
 
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 class Held(msgspec.Struct):
     epoch: int = 0
     holder: str | None = None
@@ -361,11 +364,11 @@ class Leasing(MemoryViews):
         self._held: dict[str, Held] = {}
 
     async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
-        held, now = self._of(table), time.monotonic()
-        if held.holder not in (None, holder) and held.until > now:
-            return Lease(held.epoch, str(held.holder), mine=False, seconds=held.until - now)
+        held, moment = self._of(table), now()
+        if held.holder not in (None, holder) and held.until > moment:
+            return Lease(held.epoch, str(held.holder), mine=False, seconds=held.until - moment)
         held.epoch += held.holder != holder
-        held.holder, held.until = holder, now + seconds
+        held.holder, held.until = holder, moment + seconds
         return Lease(held.epoch, holder, mine=True, seconds=seconds)
 
     async def release(self, table: Table[Any], holder: str) -> None:
@@ -380,7 +383,7 @@ class Leasing(MemoryViews):
 
     async def status(self, table: Table[Any]) -> TableStatus:
         held = self._of(table)
-        holder = held.holder if held.until > time.monotonic() else None
+        holder = held.holder if held.until > now() else None
         return replace(await super().status(table), holder=holder, head=held.head)
 
     def _of(self, table: Table[Any]) -> Held:

@@ -49,10 +49,12 @@ def codec_of(*models: type[ReadModel]) -> Codec:
     return codec
 
 
-def projector_of(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:
+def projector_of(
+    model: type[ReadModel], history: MemoryHistory, store: ViewStore, holder: str = "this process"
+) -> Projector:
     """Return a projector that has not been prepared yet."""
     # Each page of the history is a batch of its own.
-    return Projector(table_of(model), history, store, codec_of(model), Freshness(store), batch=1)
+    return Projector(table_of(model), history, store, codec_of(model), Freshness(store), holder=holder, batch=1)
 
 
 async def project(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:
