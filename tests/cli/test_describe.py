@@ -11,6 +11,7 @@ import msgspec
 from tests.cli.conftest import ORDERS, Ended
 
 Run = Callable[..., Ended]
+SHOP = "tests.write.shop:shop"
 
 
 def test_programs_get_everything_as_json(cli: Run) -> None:
@@ -51,6 +52,18 @@ def test_people_get_tables(people: Run) -> None:
     assert titles[:5] == ["orders", "Commands", "Events", "Read models", "Queries"]
     assert re.search(r"CancelOrder +order_id +PlacedOrder of order +order-cancelled +Take an order back\.", shown.out)
     assert re.search(r"CustomerCard +customer +customer +OrderPlaced", shown.out)
+
+
+def test_lists_of_models_and_models_of_several_tags_and_of_none_are_told(cli: Run, people: Run) -> None:
+    commands = {command["name"]: command for command in cli("describe", SHOP).json["commands"]}
+    uses = {
+        name: [(use["name"], use["tags"], use["many"]) for use in command["write_models"]]
+        for name, command in commands.items()
+    }
+    assert uses["OrderMany"] == [("Stock", ["item"], True), ("Orders", [], False)]
+    assert uses["Review"] == [("Reviews", ["item", "customer"], False)]
+    shown = people("describe", SHOP).out
+    assert all(words in shown for words in ("list of Stock of item", "Orders of all", "Reviews of item, customer"))
 
 
 def test_a_diagram_leads_from_commands_over_events_and_read_models_to_queries(cli: Run, people: Run) -> None:
