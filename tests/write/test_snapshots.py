@@ -11,14 +11,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.write.tallies import Count, Counted, Look, Tally, TallyId, count, events_in, fill, rows_in, tallies
-from twofold import App, Command, WriteModel
+from twofold import App, Command, Event, Tag, WriteModel
 from twofold.engines.sqlite import SqliteHistory
 from twofold.history.boundary import Criterion, Selection
 from twofold.node import Node
@@ -27,6 +27,7 @@ from twofold.write import cache, load, snapshot, snapshots
 pytestmark = pytest.mark.anyio
 
 COUNTED = Selection((Criterion(("Counted",)),))
+StudentId = Annotated[str, Tag("student")]
 Made: TypeAlias = Callable[..., ModuleType]
 
 
@@ -320,6 +321,50 @@ async def test_a_model_whose_state_does_not_come_back_is_not_kept_and_told_of_on
     }
     assert len(caplog.records) == 2, "once for each node"
     assert rows_in(tmp_path) == []
+
+
+class Enrol(Command):
+    tally: TallyId
+    student: StudentId
+
+
+class Enrolled(Event):
+    tally: TallyId
+    student: StudentId
+    both: int
+    all: int
+
+
+class Both(WriteModel, tag=("tally", "student")):
+    seen: int = 0
+
+    def evolve(self, event: Enrolled) -> None:
+        self.seen += 1
+
+
+class Every(WriteModel, tag=None):
+    seen: int = 0
+
+    def evolve(self, event: Enrolled) -> None:
+        self.seen += 1
+
+
+async def test_boundaries_of_several_tags_and_of_none_have_snapshots_too(tmp_path: Path) -> None:
+    school = App("school")
+
+    @school.command
+    def enrol(command: Enrol, both: Both, every: Every) -> Enrolled:
+        return Enrolled(command.tally, command.student, both.seen, every.seen)
+
+    async with node_on(tmp_path, school) as node:
+        for student in "xy":
+            await asyncio.gather(*(node.send(Enrol("a", student)) for _ in range(250)))
+    kept = {str(key).partition(f"{__name__}.")[2]: position for key, position, _ in rows_in(tmp_path)}
+    assert kept == {'Both","tally:a","student:x"]': 200, 'Both","tally:a","student:y"]': 450, 'Every"]': 200}
+    async with node_on(tmp_path, school) as node:
+        await node.send(Enrol("a", "y"))
+        last = [school.codec.decode(recorded) async for recorded in node.events(after=500)]
+    assert last == [Enrolled("a", "y", 250, 500)]
 
 
 SOURCE = """

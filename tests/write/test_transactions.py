@@ -17,7 +17,7 @@ from twofold.errors import DeclarationError, HandlerFailed, NoTransactions, Stat
 from twofold.node import Node
 from twofold.testing import scenario
 from twofold.write import decide
-from twofold.write.group import GroupCommit
+from twofold.write.group import GroupCommit, Pending
 
 pytestmark = pytest.mark.anyio
 
@@ -370,6 +370,12 @@ def _not_undone(history: SqliteHistory, connection: apsw.Connection, decision: A
     return make()
 
 
+def _work_always_first(group: GroupCommit) -> tuple[list[Pending], list[Pending]]:
+    works = [pending for pending in group._waiting if pending.work is not None]
+    rest = [pending for pending in group._waiting if pending.work is None]
+    return (works, rest) if works else (rest, [])
+
+
 PLANTS: dict[str, tuple[Any, str, Any, Any]] = {
     "rows of a rejection stay": (
         SqliteHistory, "_make", _not_undone,
@@ -381,6 +387,10 @@ PLANTS: dict[str, tuple[Any, str, Any, Any]] = {
     ),
     "models do not hear of what was decided in a transaction": (
         GroupCommit, "_head_before", lambda group, outcomes: group.position,
+        test_what_was_decided_in_a_transaction_is_seen_by_all_who_decide_after_it,
+    ),
+    "work is stored before what it rests on": (
+        GroupCommit, "_next", _work_always_first,
         test_what_was_decided_in_a_transaction_is_seen_by_all_who_decide_after_it,
     ),
 }  # fmt: skip

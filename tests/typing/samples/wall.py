@@ -2,7 +2,7 @@
 
 from examples.profiles.app import GetProfile, Profile, RegisterUser, UpdateProfile, User, UserRegistered
 
-from twofold import App, Context, Query, View
+from twofold import App, Context, Query, Transaction, View
 
 
 class CountUsers(Query[int]):
@@ -35,6 +35,13 @@ def a_plain_query(query: CountUsers) -> int:
     return 1
 
 
+@right.command
+async def a_command_that_writes_rows_of_its_own(command: UpdateProfile, user: User, tx: Transaction) -> None:
+    changed: int = await tx.execute("update names set name = :name", name=command.name)
+    rows = await tx.fetch("select name from names limit :n", n=changed)
+    print(rows[0]["name"])
+
+
 @wrong.command  # error
 def a_command_that_asks_for_a_view(command: RegisterUser, profiles: View[Profile]) -> UserRegistered | None:
     return None
@@ -54,6 +61,11 @@ async def a_query_that_asks_for_a_write_model(query: GetProfile, user: User) -> 
 
 @wrong.query  # error
 async def a_query_that_asks_for_a_write_model_too(query: CountUsers, profiles: View[Profile], user: User) -> int:
+    return 1
+
+
+@wrong.query  # error
+async def a_query_that_asks_for_a_transaction(query: CountUsers, tx: Transaction) -> int:
     return 1
 
 
