@@ -16,7 +16,7 @@ from tests.faults.bank import Deposit, Inspect, Ponder, bank
 from tests.faults.nodes import check_cache, check_history, node_over, quiet, several
 from tests.faults.rough_history import FAULTS, GatedHistory, RoughHistory
 from tests.faults.virtual import Stuck, run_virtually
-from twofold import Principal, Receipt, Rejected
+from twofold import App, Command, Principal, Receipt, Rejected
 from twofold.engines.memory import MemoryHistory
 from twofold.errors import HandlerFailed, NodeClosed, OutcomeUnknown, Overloaded, StoreError, TimedOut
 from twofold.history.boundary import Selection
@@ -125,6 +125,29 @@ async def test_closing_waits_for_those_who_still_load(tmp_path: Path) -> None:
         await asyncio.sleep(0)
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(answer) for answer in answers} <= {Receipt, NodeClosed}
+
+
+def test_closing_does_not_wait_for_ever_for_a_handler_that_never_ends() -> None:
+    async def main() -> None:
+        app, going_on = App("slow"), asyncio.Event()
+
+        @app.command
+        async def dawdle(command: Dawdle) -> None:
+            await going_on.wait()
+
+        node = app.open("memory:", roles=["write"])
+        async with node:
+            task = asyncio.ensure_future(node.send(Dawdle()))
+            await asyncio.sleep(0.1)
+        going_on.set()
+        with pytest.raises(NodeClosed):
+            await task
+
+    run_virtually(main())
+
+
+class Dawdle(Command):
+    pass
 
 
 async def test_a_command_that_is_decided_in_time_never_notices_its_deadline() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -17,6 +19,9 @@ from twofold.write.decide import Decider
 from twofold.write.passage import Passage, Station
 from twofold.write.preview import Preview, Previewer
 from twofold.write.sending import Sending
+
+_PATIENCE = 5.0
+_log = logging.getLogger("twofold.write")
 
 
 class Sender:
@@ -55,10 +60,17 @@ class Sender:
         }
 
     async def stop(self) -> None:
-        """Take no more, make durable what is decided, refuse the rest."""
+        """Take no more, make durable what is decided, refuse the rest.
+
+        Handlers that go on for long are waited for 5 s; whatever they decide later is refused all the same.
+        """
         self.admission.close()
         await self.decider.stop()
-        await self.admission.emptied()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self.admission.emptied()
+        except TimeoutError:
+            _log.warning("the node closes while commands are still being decided; they are refused")
 
     def is_surrounded(self, command: type[Command]) -> bool:
         """Tell whether a kind of command passes middleware."""
