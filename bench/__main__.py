@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench import (
+    against,
     ask,
     catch_up,
     commands,
@@ -20,10 +21,15 @@ from bench import (
     machine,
     memory,
     one_at_a_time,
+    over_http,
+    plot,
     processes,
     report,
     start_up,
 )
+from bench.postgres import commands as postgres_commands
+from bench.postgres import growth as postgres_growth
+from bench.postgres import projection as postgres_projection
 from bench.result import Row, WrongResult
 from bench.rounds import Run
 from bench.sizes import BY_NAME
@@ -40,6 +46,11 @@ MEASUREMENTS: dict[str, Callable[[Run], Sequence[Row]]] = {
     "memory": memory.measure,
     "processes": processes.measure,
     "start-up": start_up.measure,
+    "against": against.measure,
+    "http": over_http.measure,
+    "postgres-commands": postgres_commands.measure,
+    "postgres-projection": postgres_projection.measure,
+    "postgres-growth": postgres_growth.measure,
 }
 
 
@@ -84,6 +95,11 @@ def _write(options: argparse.Namespace, results: report.Results) -> None:
     docs_file = options.docs or (ROOT / "docs" / "benchmarks.md" if whole else None)
     if docs_file is not None:
         docs_file.write_text(report.pasted(docs_file.read_text("utf-8"), report.markdown(results)), "utf-8")
+    if options.csv is not None:
+        options.csv.write_text(report.comma_separated(results.rows), "utf-8")
+    svg_file = options.svg or (ROOT / "docs" / "benchmarks.svg" if whole else None)
+    if svg_file is not None:
+        svg_file.write_text(plot.svg(results.rows), "utf-8")
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
 
@@ -103,6 +119,10 @@ def _parser() -> argparse.ArgumentParser:
         help="where the results are pasted between two markers; default for a full run: docs/benchmarks.md",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="default for a full run: bench/results.json")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="every round as comma-separated values")
+    parser.add_argument(
+        "--svg", type=Path, metavar="FILE", help="a picture; default for a full run: docs/benchmarks.svg"
+    )
     return parser
 
 

@@ -24,7 +24,7 @@ _ROWS = "SELECT user_id, name, bio, updates FROM profile ORDER BY user_id"
 def floor_rate(history: Path, folder: Path) -> Readings:
     """Return the bare projection's events a second."""
     seconds, rows = bare_projection.project(history / "history.db", folder / "views.db")
-    return {"floor": _events_in(rows) / seconds}
+    return {"floor": events_in(rows) / seconds}
 
 
 def node_rate(history: Path, folder: Path) -> Readings:
@@ -33,7 +33,7 @@ def node_rate(history: Path, folder: Path) -> Readings:
     _, expected = bare_projection.project(history / "history.db", folder / "expected.db")
     found = rows_of(folder / "views.db", _ROWS)
     check(found == expected, f"the read model's {len(found)} rows are not the {len(expected)} that a bare loop makes")
-    return {"node": _events_in(found) / seconds}
+    return {"node": events_in(found) / seconds}
 
 
 async def _catch_up(history: Path, folder: Path) -> float:
@@ -46,7 +46,8 @@ async def _catch_up(history: Path, folder: Path) -> float:
         return seconds
 
 
-def _events_in(rows: Sequence[tuple[Any, ...]]) -> int:
+def events_in(rows: Sequence[tuple[Any, ...]]) -> int:
+    """Return how many events a read model's rows have seen: each one's registration, and its updates."""
     return sum(1 + int(row[3]) for row in rows)
 
 

@@ -14,18 +14,22 @@ from bench.result import check
 from bench.workload import Sent, registrations, updates
 from twofold import Event, wire
 from twofold.clock import new_id
-from twofold.engines.sqlite import SqliteHistory
 from twofold.history.boundary import Condition, Selection
 from twofold.history.record import Submission
-from twofold.history.store import Appended, Decision
+from twofold.history.store import Appended, Decision, History
 
 _BATCH = 1_000
 
 
 def fill(folder: Path, users: Sequence[UUID], events: int) -> None:
     """Append so many events through the engine itself: each user's registration, then updates spread over them."""
+    fill_at(f"sqlite:///{folder}", users, events)
+
+
+def fill_at(url: str, users: Sequence[UUID], events: int) -> None:
+    """Do the same at any storage address."""
     check(events >= len(users), "fewer events than users")
-    asyncio.run(_fill(folder, chain(registrations(users), updates(users, events - len(users)))))
+    asyncio.run(_fill(url, chain(registrations(users), updates(users, events - len(users)))))
 
 
 def project(folder: Path) -> None:
@@ -38,14 +42,16 @@ async def _project(folder: Path) -> None:
         await node.caught_up(timeout=600)
 
 
-async def _fill(folder: Path, sent: Iterator[Sent]) -> None:
-    history = SqliteHistory(folder)
-    try:
-        while batch := [_decision(one, seen) for seen, one in enumerate(islice(sent, _BATCH))]:
-            outcomes = await history.append(batch)
-            check(all(isinstance(outcome, Appended) for outcome in outcomes), "the history could not be filled")
-    finally:
-        await history.close()
+async def _fill(url: str, sent: Iterator[Sent]) -> None:
+    async with app.open(url, roles=("write",)) as node:
+        await append_all(node.history, sent)
+
+
+async def append_all(history: History, sent: Iterator[Sent]) -> None:
+    """Append each command's event, unconditionally, in large batches."""
+    while batch := [_decision(one, seen) for seen, one in enumerate(islice(sent, _BATCH))]:
+        outcomes = await history.append(batch)
+        check(all(isinstance(outcome, Appended) for outcome in outcomes), "the history could not be filled")
 
 
 def _decision(sent: Sent, seen: int) -> Decision:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from examples.profiles.app import app
+
 from bench.child import child
-from bench.filled import fill
-from bench.reading import rows_of
+from bench.commands import WRITE
+from bench.filled import fill_at
 from bench.result import Row, check, row
 from bench.rounds import Readings, Run
 from bench.sizes import Sizes
@@ -18,14 +21,17 @@ from bench.workload import users
 
 
 def together(name: str, number: int, sizes: Sizes, folder: Path) -> Readings:
+    """Return the commands a second of so many processes together on SQLite."""
+    return {name: rate_of(f"sqlite:///{folder}", number, sizes.users, sizes.commands, sizes.in_flight)}
+
+
+def rate_of(url: str, number: int, boundaries: int, commands: int, in_flight: int) -> float:
     """Return the commands a second of so many processes together, from the word until the last has all its receipts."""
-    ids = users(sizes.users)
-    fill(folder, ids, len(ids))
-    each = sizes.commands // number
+    ids = users(boundaries)
+    fill_at(url, ids, len(ids))
+    each = commands // number
     with ExitStack() as stack:
-        writers = [
-            stack.enter_context(child("bench.processes_child", folder, each, sizes.in_flight)) for _ in range(number)
-        ]
+        writers = [stack.enter_context(child("bench.processes_child", url, each, in_flight)) for _ in range(number)]
         for writer in writers:
             writer.tell(" ".join(map(str, ids)))
         for writer in writers:
@@ -36,15 +42,16 @@ def together(name: str, number: int, sizes: Sizes, folder: Path) -> Readings:
         positions = [position for writer in writers for position in writer.hear()]
         seconds = time.perf_counter() - started
         positions += [position for writer in writers for position in writer.hear()]
-    _check(folder, len(ids), positions)
-    return {name: number * each / seconds}
+    asyncio.run(_check(url, len(ids), positions))
+    return number * each / seconds
 
 
-def _check(folder: Path, before: int, positions: Sequence[int]) -> None:
+async def _check(url: str, before: int, positions: Sequence[int]) -> None:
     expected = list(range(before + 1, before + len(positions) + 1))
     check(sorted(positions) == expected, "the receipts' positions are not dense, or two receipts have the same")
-    (stored,) = rows_of(folder / "history.db", "SELECT count(*), max(position) FROM events")
-    check(stored == (expected[-1], expected[-1]), f"expected {expected[-1]} events, found (count, last) {stored}")
+    async with app.open(url, roles=WRITE) as node:
+        stored = [recorded.position async for recorded in node.events()]
+    check(stored == list(range(1, expected[-1] + 1)), f"expected positions 1 to {expected[-1]}, found {len(stored)}")
 
 
 def measure(run: Run) -> Sequence[Row]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from uuid import UUID
 
 from examples.profiles.app import UpdateProfile, app
@@ -15,11 +14,11 @@ from bench.workload import closed_loop, updates
 from twofold.clock import new_uuid
 
 
-async def run(folder: Path, users: list[UUID], count: int, in_flight: int) -> None:
+async def run(url: str, users: list[UUID], count: int, in_flight: int) -> None:
     """Open a writing node, send one command to each user to warm it up, wait for the word, send, tell the positions."""
     warm_up = [(UpdateProfile(user, "Warm"), new_uuid()) for user in users]
     sent = list(updates(users, count))
-    async with app.open(f"sqlite:///{folder}", roles=WRITE) as node:
+    async with app.open(url, roles=WRITE) as node:
         first = await closed_loop(node, warm_up, in_flight)
         say("ready")
         sys.stdin.readline()
@@ -30,4 +29,4 @@ async def run(folder: Path, users: list[UUID], count: int, in_flight: int) -> No
 
 if __name__ == "__main__":
     given = sys.stdin.readline().split()
-    asyncio.run(run(Path(sys.argv[1]), [UUID(each) for each in given], int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(run(sys.argv[1], [UUID(each) for each in given], int(sys.argv[2]), int(sys.argv[3])))

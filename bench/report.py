@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -43,6 +45,18 @@ def markdown(results: Results) -> str:
     parts += ["", "What was measured:", ""]
     parts += [_explained(row) for row in results.rows]
     return "\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def comma_separated(rows: Sequence[Row]) -> str:
+    """Return every round of every row as CSV: measurement, unit, round, value, and what stood beside it."""
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(("measurement", "unit", "round", "value", "beside", "beside is"))
+    for row in rows:
+        for number, value in enumerate(row.values, 1):
+            beside = row.floor_values[number - 1] if row.floor_values else ""
+            writer.writerow((row.name, row.unit, number, value, beside, row.floor_measured))
+    return output.getvalue()
 
 
 def pasted(document: str, results: str) -> str:
@@ -94,7 +108,7 @@ def _number(value: float, unit: str = "") -> str:
 def _ratio(row: Row) -> str:
     if row.ratio is None:
         return ""
-    return f"{row.ratio:.0%}" if row.unit.startswith("/") else f"{row.ratio:.1f} times"
+    return f"{row.ratio:.0%}" if row.unit.startswith("/") and row.ratio < 2 else f"{row.ratio:.1f} times"
 
 
 def _target(target: Target, unit: str) -> str:
@@ -104,5 +118,8 @@ def _target(target: Target, unit: str) -> str:
     if target.at_most is not None:
         parts.append(f"≤ {_number(target.at_most, unit)}")
     if target.ratio_at_least is not None:
-        parts.append(f"≥ {target.ratio_at_least:.0%} of the floor")
+        many = target.ratio_at_least >= 1
+        parts.append(f"≥ {target.ratio_at_least:g} times" if many else f"≥ {target.ratio_at_least:.0%} of the floor")
+    if target.ratio_at_most is not None:
+        parts.append(f"≤ 1/{1 / target.ratio_at_most:g}")
     return ", ".join(parts)

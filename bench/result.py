@@ -24,11 +24,12 @@ def check(holds: bool, problem: str) -> None:
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What issue 2 asks for; every part that is given must hold of the median."""
+    """What was set out to be reached; every part that is given must hold of the median."""
 
     at_least: float | None = None
     at_most: float | None = None
     ratio_at_least: float | None = None
+    ratio_at_most: float | None = None
 
     def holds(self, median: float, ratio: float | None) -> bool:
         """Tell whether a median, and its ratio to the floor, are good enough."""
@@ -36,6 +37,7 @@ class Target(msgspec.Struct, frozen=True):
             (self.at_least is None or median >= self.at_least)
             and (self.at_most is None or median <= self.at_most)
             and (self.ratio_at_least is None or (ratio is not None and ratio >= self.ratio_at_least))
+            and (self.ratio_at_most is None or (ratio is not None and ratio <= self.ratio_at_most))
         )
 
 

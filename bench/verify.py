@@ -40,6 +40,28 @@ def history_holds(folder: Path, sent: Sequence[Sent], receipts: Sequence[Receipt
         check(fields == msgspec.to_builtins(expected[receipt.command_id]), f"event {position} is not its command's")
 
 
+async def history_of_node_holds(node: Node, sent: Sequence[Sent], receipts: Sequence[Receipt]) -> None:
+    """Check the same through an open node, on any engine; the ledger is not looked at.
+
+    Raises:
+        WrongResult: it is not so.
+    """
+    expected = {command_id: command for command, command_id in sent}
+    check(len(receipts) == len(sent), f"{len(sent)} commands were sent, {len(receipts)} receipts came back")
+    reached = {receipt.position: receipt.command_id for receipt in receipts}
+    position = 0
+    async for recorded in node.events():
+        position += 1
+        check(recorded.position == position, f"expected position {position}, found {recorded.position}")
+        command_id = UUID(bytes=recorded.command_id)
+        check(
+            reached.get(position) == command_id, f"the event at {position} is not of the command whose receipt says so"
+        )
+        fields = msgspec.json.decode(recorded.payload)
+        check(fields == msgspec.to_builtins(expected[command_id]), f"event {position} is not its command's")
+    check(position == len(sent), f"expected {len(sent)} events, found {position}")
+
+
 async def read_model_holds(node: Node, sent: Iterable[Sent], receipts: Iterable[Receipt]) -> None:
     """Check that every profile is what its user's commands, in the order of their positions, make of it.
 

@@ -13,7 +13,7 @@ from twofold import Node, Receipt
 from twofold.clock import new_uuid
 
 Sent = tuple[RegisterUser | UpdateProfile, UUID]
-_BIO = "Writes programs for machines that are not built yet; likes mathematics, music and long letters ({})."
+BIO = "Writes programs for machines that are not built yet; likes mathematics, music and long letters ({})."
 
 
 def users(count: int) -> list[UUID]:
@@ -31,7 +31,7 @@ def updates(of: Sequence[UUID], count: int) -> Iterator[Sent]:
     """Yield UpdateProfiles spread at random (but always the same way) over the users, with command ids."""
     choose = random.Random(20).choice
     for number in range(count):
-        yield UpdateProfile(choose(of), f"User at {number}", _BIO.format(number)), new_uuid()
+        yield UpdateProfile(choose(of), f"User at {number}", BIO.format(number)), new_uuid()
 
 
 async def closed_loop(node: Node, sent: Iterable[Sent], in_flight: int) -> list[Receipt]:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bench.peers import environment
 from bench.report import BEGIN, END, Results, pasted
 from bench.result import Row, Target, check, row
 from bench.rounds import Run
@@ -10,6 +11,7 @@ from bench.rounds import Run
 from bench import __main__ as harness
 
 ROOT = Path(__file__).parents[2]
+WITH_PEERS = {"against", "http", "postgres-commands", "postgres-projection"}
 DOCUMENT = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 
 
@@ -20,12 +22,13 @@ def test_every_measurement_runs_with_right_results_and_is_reported(
     document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     work, json, markdown = tmp_path / "work", tmp_path / "results.json", tmp_path / "results.md"
     options = ["--tiny", "--folder", work, "--json", json, "--markdown", markdown, "--docs", document]
+    alone = sorted(harness.MEASUREMENTS.keys() - WITH_PEERS)
 
-    assert harness.main(list(map(str, options))) == 0
+    assert harness.main([*map(str, options), *(f"--only={name}" for name in alone)]) == 0
 
     results = msgspec.json.decode(json.read_bytes(), type=Results)
     printed = capsys.readouterr()
-    assert {line for line in printed.err.splitlines() if not line.startswith((" ", "this"))} == {*harness.MEASUREMENTS}
+    assert {line for line in printed.err.splitlines() if not line.startswith((" ", "this"))} == {*alone}
     assert len(results.rows) == len({row.name for row in results.rows}) >= 20
     for found in results.rows:
         assert found.values
@@ -34,6 +37,12 @@ def test_every_measurement_runs_with_right_results_and_is_reported(
     assert "synchronous = 2 (FULL)" in markdown.read_text()
     assert document.read_text() == f"before\n{BEGIN}\n\n{markdown.read_text()}\n{END}\nafter\n"
     assert list(work.iterdir()) == []
+
+
+@pytest.mark.skipif(not environment.HOME.exists(), reason="no peers are installed; `make bench` installs them")
+@pytest.mark.parametrize("name", sorted(WITH_PEERS))
+def test_measurements_beside_peers_run_with_right_results(name: str, tmp_path: Path) -> None:
+    assert harness.main(["--tiny", "--only", name, "--folder", str(tmp_path)]) == 0
 
 
 def test_results_name_no_path_and_no_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

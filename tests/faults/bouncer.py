@@ -62,9 +62,7 @@ def bouncer(server: str, *, sessions: int = 3) -> Iterator[str]:
             )
         )  # fmt: skip
         with (Path(name) / "log").open("wb") as log:
-            process: subprocess.Popen[bytes] = subprocess.Popen(
-                [program(), settings], stdout=log, stderr=log, **_as_nobody(Path(name))
-            )
+            process = subprocess.Popen([program(), settings], stdout=log, stderr=log, **_as_nobody(Path(name)))
         try:
             _wait_for(own_port, process, Path(name) / "log")
             user = f"{parts.username}:unused@" if parts.username else ""
@@ -91,7 +89,7 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(port: int, process: subprocess.Popen[Any], log: Path) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

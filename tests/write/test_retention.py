@@ -197,7 +197,8 @@ async def test_settings_that_cannot_be_used_are_refused_before_anything_is_made(
 
 
 def _forget_early(kept: Retention) -> None:
-    kept._ages = [("claims", DAY)]
+    ages: list[tuple[Prunable, timedelta]] = [("claims", DAY)]
+    kept._ages = ages
 
 
 async def test_a_claim_that_is_forgotten_early_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Snapshots of long boundaries change nothing but time (TRAPS 22, FAULTS F22)."""
+"""Snapshots of long boundaries change nothing but time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
--- The roles of DESIGN.md §6. They belong to the whole server, so another database may have made them already.
+-- The roles. They belong to the whole server, so another database may have made them already.
 -- They have no password: nobody gets in as one of them before an administrator gives it one, or grants it to a login.
 DO $$
 DECLARE
