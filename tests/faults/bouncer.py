@@ -20,7 +20,7 @@ import pytest
 _PATIENCE = 30.0
 _SETTINGS = """
 [databases]
-* = host={host} port={port} user={user} password={password}
+* = host={host} port={port} user={user}{password}
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -57,7 +57,8 @@ def bouncer(server: str, *, sessions: int = 3) -> Iterator[str]:
         settings = Path(name) / "pgbouncer.ini"
         settings.write_text(
             _SETTINGS.format(
-                host=parts.hostname, port=parts.port, user=parts.username, password=parts.password or "",
+                host=parts.hostname, port=parts.port, user=parts.username, 
+                password=f" password={parts.password}" if parts.password else "",
                 own_port=own_port, sessions=sessions,
             )
         )  # fmt: skip

@@ -84,7 +84,9 @@ def refused(error: BaseException, shown: str, user: str) -> StoreError:
             return NotInitialized(path=shown, problem=f"there is no role {user}")
         case TimeoutError():
             problem = "nobody answered before the deadline"
-        case OSError() | asyncpg.PostgresConnectionError():
+        case asyncpg.PostgresConnectionError():
+            problem = f"the connection is refused: {said(error)}"
+        case OSError():
             problem = "nobody answers there; is the server running, and are host and port right?"
         case asyncpg.InterfaceError() | ValueError():
             problem = "the driver does not understand the URL's options, or what answers is no PostgreSQL"

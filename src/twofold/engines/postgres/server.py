@@ -53,8 +53,7 @@ class Server:
         Raises:
             StoreUnavailable, NotInitialized, NewerSchema, StoreBusy: it cannot be worked with.
         """
-        await self._session.look()
-        self._idle.append(await self._session.connect())
+        self._idle.append(await self._session.first())
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         """Return the rows of a statement that only reads: it is tried again, once, where the connection was lost.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
+from uuid import uuid4
 
 import asyncpg
 
@@ -45,26 +48,22 @@ class Session:
         """Return the statements that begin a transaction."""
         return _BEGIN + self._settings(local=True) if self.pooled else _BEGIN
 
-    async def look(self) -> None:
-        """Connect once, refuse what cannot be worked with, and find out whether sessions are pooled.
+    async def first(self) -> Connection:
+        """Connect, refuse what cannot be worked with, and find out whether sessions are pooled.
 
         Raises:
             StoreUnavailable: nobody answers, or not to this user; the server is too old, or a replica that has to be
                 written.
             NotInitialized, NewerSchema: the schema is not the one that this Twofold knows.
         """
-        connection = await self._connect(statements=0)
-        try:
-            async with asyncio.timeout(self._address.deadline):
-                await connection.execute(f"BEGIN; {PATH}")
-                pid, server, replica, found, about = (await connection.fetch(_LOOK))[0]
-                self._check(server, found, about, replica=replica)
-                await connection.execute(self._settings(local=True) + "ROLLBACK")
-            self.pooled = pid != connection.get_server_pid()
-        except Exception as error:
-            raise refused(error, self._address.shown, self._takes()) from error
-        finally:
-            connection.terminate()
+        connection = await self._connect(statements=_STATEMENTS)
+        async with self._refusing(connection):
+            self.pooled = await self._look(connection)
+            if not self.pooled:
+                await connection.execute(self._settings(local=False))
+                return connection
+        connection.terminate()
+        return await self.connect()
 
     async def connect(self) -> Connection:
         """Return a new connection that is ready for use.
@@ -75,15 +74,32 @@ class Session:
         if self.pooled:
             return await self._connect(statements=0)
         connection = await self._connect(statements=_STATEMENTS)
+        async with self._refusing(connection):
+            await connection.execute(self._settings(local=False))
+        return connection
+
+    async def _look(self, connection: Connection) -> bool:
+        """Check what is there; tell whether another session answers than the one that was connected to."""
+        # A transaction has one session, but another client's statement may be prepared in it under the usual name.
+        name = f"look_{uuid4().hex}"
+        await connection.execute(f"BEGIN; {PATH}")
+        looking = await connection.prepare(_LOOK, name=name)
+        pid, server, replica, found, about = (await looking.fetch())[0]
+        self._check(server, found, about, replica=replica)
+        await connection.execute(f"{self._settings(local=True)} DEALLOCATE {name}; ROLLBACK")
+        return bool(pid != connection.get_server_pid())
+
+    @asynccontextmanager
+    async def _refusing(self, connection: Connection) -> AsyncIterator[None]:
+        """Cut a new connection where it cannot be set up before the deadline."""
         try:
             async with asyncio.timeout(self._address.deadline):
-                await connection.execute(self._settings(local=False))
+                yield
         except BaseException as error:
             connection.terminate()
             if isinstance(error, Exception):
                 raise refused(error, self._address.shown, self._takes()) from error
             raise
-        return connection
 
     async def _connect(self, statements: int) -> Connection:
         url = self._address.url_of(self._role)
