@@ -28,6 +28,7 @@ from tests.declaration.parts import (
     Renamed,
     Team,
     User,
+    UserId,
 )
 from tests.declaration.refusals import app, refused
 from twofold import Command, Context, Event, View
@@ -241,13 +242,17 @@ def test_a_list_is_asked_for_where_there_may_be_several(handler: Handler, model:
 def asks_for_one_of_many(command: Invite, user: User) -> None: ...
 
 
-def test_one_is_asked_for_where_there_is_one() -> None:
-    with refused(
-        asks_for_one_of_many,
-        "Invite.users has many values of tag 'user', and parameter 'user' asks for one User",
-        mend="ask for a list: `users: list[User]`",
-    ):
-        app().command(asks_for_one_of_many)
+class InviteBy(Invite):
+    host: UserId
+
+
+def asks_for_one_by_the_name_of_many(command: InviteBy, users: User) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [asks_for_one_of_many, asks_for_one_by_the_name_of_many])
+def test_one_is_asked_for_where_there_is_one(handler: Handler) -> None:
+    with refused(handler, "users has many values of tag 'user', and", mend="ask for a list: `users: list[User]`"):
+        app().command(handler)
 
 
 def member_of_a_join(command: Join, membership: Membership) -> None: ...

@@ -213,21 +213,21 @@ class CommandHandler:
         named = tuple(field for field in carrying if field.field in names or field.name in names)
         if many:
             return named or carrying
-        single = tuple(field for field in carrying if not field.many)
+        single = tuple(field for field in named or carrying if not field.many)
         if not single:
+            several = (named or carrying)[0].field
             raise self.signature.refuse(
-                f"{self.command.__name__}.{carrying[0].field} has many values of tag {kind!r}, "
+                f"{self.command.__name__}.{several} has many values of tag {kind!r}, "
                 f"and parameter {name!r} asks for one {model.__name__}",
-                f"ask for a list: `{carrying[0].field}: list[{model.__name__}]`",
+                f"ask for a list: `{several}: list[{model.__name__}]`",
             )
-        found = single if len(single) == 1 else tuple(field for field in single if field in named)
-        if len(found) != 1:
+        if len(single) != 1:
             raise self.signature.refuse(
                 f"{self.command.__name__} has several fields with tag {kind!r} "
                 f"({', '.join(field.field for field in single)}), and parameter {name!r} is named after none of them",
                 f"name the parameter after its field: `{single[0].field}: {model.__name__}`",
             )
-        return found
+        return single
 
 
 def _model_in(annotation: Any) -> type[WriteModel] | None:
