@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 .PHONY: demo test gates bench clean help
 
 help:
-	@echo "make demo   run the permit office on real data (DEMO_SECONDS=10, DEMO_PORT=8000, DEMO_DATA=receipt.csv)"
+	@echo "make demo   run the permit office on real data (DEMO_SECONDS=10, DEMO_PORT=8000, DEMO_DATA=receipt.csv, ENGINE=postgres)"
 	@echo "make test   every gate and every test"
 	@echo "make bench  the numbers, against the floor of this machine (QUICK=1 for two minutes)"
 
@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 demo: $(READY)
-	@$(BIN)/python -m examples.permits demo
+	@DEMO_ENGINE=$(ENGINE) $(BIN)/python -m examples.permits demo
 
 test: gates
 	$(BIN)/python -m pytest

@@ -16,7 +16,8 @@ from twofold import TwofoldError
 _DESCRIPTION = "A permit office on a real event log."
 _DEMO = """\
 environment: DEMO_SECONDS (ends by itself), DEMO_PORT (8000), DEMO_RATE (200 commands a second),
-DEMO_DATA (the log; else ../shared/data/receipt.csv, else made-up cases), DEMO_FOLDER (kept; else a temporary one)"""
+DEMO_DATA (the log; else ../shared/data/receipt.csv, else made-up cases), DEMO_FOLDER (kept; else a temporary one),
+DEMO_ENGINE (sqlite, or postgres: a PostgreSQL server that is started for the demo and ends with it)"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     importing.add_argument("--url", default="sqlite:///data/permits", help="where the history is (%(default)s)")
     commands.add_parser("demo", help="replay the log as live traffic over HTTP", description=_DEMO)
     serving = commands.add_parser("serve", help="serve over HTTP until standard input ends (the demo's server)")
-    serving.add_argument("--url", required=True)
+    serving.add_argument("--url", default=os.environ.get("TWOFOLD_URL", "sqlite:///data/permits"))
     serving.add_argument("--port", type=int, required=True)
     given = parser.parse_args(arguments)
     try:

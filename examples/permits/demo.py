@@ -20,6 +20,7 @@ from examples.permits.log import Line, Row, lines_of, read_rows
 from examples.permits.sample import sample_rows
 from examples.permits.server import HOST, Server
 from examples.permits.traffic import Traffic
+from twofold.testing import postgres
 
 _BESIDE = Path(__file__).parents[2].parent / "shared" / "data" / "receipt.csv"
 
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True):
     port: int
     data: Path | None
     folder: Path | None
+    engine: str
 
 
 def settings() -> Settings:
@@ -52,6 +54,7 @@ def settings() -> Settings:
         port=int(_number("DEMO_PORT", 0, 65_535, 8000) or 0),
         data=Path(data) if data else _BESIDE if _BESIDE.is_file() else None,
         folder=Path(folder).absolute() if folder else None,
+        engine=_engine(os.environ.get("DEMO_ENGINE") or "sqlite"),
     )
 
 
@@ -67,7 +70,7 @@ def run_demo() -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: stopping.set())
     rows = list(sample_rows()) if given.data is None else read_rows(given.data)
-    with _folder(given) as folder, Server(folder, _free(given.port)) as server:
+    with _folder(given) as folder, _url(given, folder) as url, Server(folder, _free(given.port), url) as server:
         _introduce(given, rows, folder, server)
         traffic = Traffic(HOST, server.port)
         try:
@@ -149,7 +152,10 @@ def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server) -
     cases = len({line.case_id for line in lines})
     [(busy, _)] = Counter(line.case_id for line in lines[:1000]).most_common(1)
     _say(f"A permit office: {cases:,} cases of {of} as {len(lines):,} commands, {given.rate:g} a second.")
-    _say(f"History and read models are kept in {folder}" + ("." if given.folder else ", until the demo ends."))
+    if given.engine == "postgres":
+        _say("History and read models are kept on a PostgreSQL server of the demo's own, until it ends.")
+    else:
+        _say(f"History and read models are kept in {folder}" + ("." if given.folder else ", until the demo ends."))
     if given.port not in (0, server.port):
         _say(f"Port {given.port} is taken, so it is port {server.port}; DEMO_PORT=… asks for another.")
     _say("\nOpen while it runs:")
@@ -181,6 +187,21 @@ def _folder(given: Settings) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _url(given: Settings, folder: Path) -> Iterator[str]:
+    if given.engine == "sqlite":
+        yield f"sqlite:///{folder}"
+        return
+    with postgres() as server:
+        yield server.database()
+
+
+def _engine(name: str) -> str:
+    if name not in ("sqlite", "postgres"):
+        raise SettingError(f"DEMO_ENGINE is sqlite or postgres, found {name!r}")
+    return name
 
 
 def _free(port: int) -> int:

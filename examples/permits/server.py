@@ -29,6 +29,7 @@ class Server:
     Args:
         folder: where the history and the server's own output are kept.
         port: the port to listen on; 0 for any that is free.
+        url: where the history is; in the folder if left out.
 
     Attributes:
         process: the child.
@@ -38,10 +39,10 @@ class Server:
         ServerError: it does not answer within half a minute.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, url: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / "server.log"
-        self.process = self._start(folder, port)
+        self.process = self._start(url or f"sqlite:///{folder}", port)
         self.port = port
 
     def __enter__(self) -> Self:
@@ -91,13 +92,20 @@ class Server:
             if pipe is not None:
                 pipe.close()
 
-    def _start(self, folder: Path, port: int) -> subprocess.Popen[str]:
-        url = f"sqlite:///{folder}"
-        command = [sys.executable, "-m", "examples.permits", "serve", "--url", url, "--port", str(port)]
+    def _start(self, url: str, port: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "examples.permits", "serve", "--port", str(port)]
+        # Not as an argument, which other users of the machine see: the URL may hold a password.
+        environment = {**os.environ, "TWOFOLD_URL": url}
         with self._said.open("w") as said:
             # A session of its own: Ctrl-C reaches the demo alone, which ends the server when it has hung up.
             return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                start_new_session=True,
+                env=environment,
             )
 
     def _announced(self) -> int:

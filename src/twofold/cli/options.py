@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from twofold.cli.status import CommandLineError
 from twofold.errors import StoreUnavailable
-from twofold.storage import Kind, storage_at
+from twofold.storage import Kind, Role, storage_at
 
 DEFAULT_URL = "sqlite:///data"
 
@@ -24,8 +24,17 @@ OptionalTarget: TypeAlias = Annotated[
 Url: TypeAlias = Annotated[
     str,
     Parameter(
-        env_var="TWOFOLD_URL", help="Where the history is: `sqlite:///FOLDER`, four slashes for an absolute path."
+        env_var="TWOFOLD_URL",
+        help="Where the history is: `sqlite:///FOLDER`, four slashes for an absolute path; or `postgresql://…`.",
     ),
+]
+Views: TypeAlias = Annotated[
+    str | None,
+    Parameter(env_var="TWOFOLD_VIEWS", help="Where the read models are; beside the history if left out."),
+]
+Roles: TypeAlias = Annotated[
+    tuple[Role, ...],
+    Parameter(negative=(), help="Run only this side: `write`, `read` or `project`; `http` serves it. Repeat it."),
 ]
 Json: TypeAlias = Annotated[bool, Parameter(negative=(), help="Print JSON, as in a pipe, instead of a table.")]
 Words: TypeAlias = Annotated[

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import sys
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 
 from twofold.cli.filters import duration
-from twofold.cli.options import DEFAULT_URL, Target, Url
+from twofold.cli.options import DEFAULT_URL, Roles, Target, Url, Views
 from twofold.cli.target import load
+from twofold.node import ROLES, Node
 from twofold.write.retention import Keeping
 
 _KEEPING: dict[str, Keeping] = {"all": "all", "keys": "keys"}
@@ -21,12 +24,14 @@ def run(
     /,
     *,
     url: Url = DEFAULT_URL,
+    views: Views = None,
+    role: Roles = (),
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8000,
     ledger: str = "all",
     repeats: str | None = None,
 ) -> None:
-    """Serve the application over HTTP.
+    """Serve the application over HTTP, or run some sides of it.
 
     Ctrl-C or SIGTERM ends it; whatever was acknowledged is durable then.
 
@@ -39,11 +44,14 @@ def run(
     app = load(target)
     keeping = _KEEPING.get(ledger) or duration(ledger, "--ledger")
     remembered = None if repeats is None else duration(repeats, "--repeats")
-    from twofold.http import serve
-
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
+
+    if role and "http" not in role:
+        asyncio.run(_run_unserved(app.open(url, views=views, roles=role, ledger=keeping, repeats=remembered)))
+        return
+    from twofold.http import serve
 
     def announce(address: str) -> None:
         address = address.rstrip("/")
@@ -53,9 +61,28 @@ def run(
     serve(
         app,
         url,
+        views=views,
+        roles=role or ROLES,
         host=host,
         port=port,
         announce=announce,
         ledger=keeping,
         repeats=remembered,
     )
+
+
+async def _run_unserved(node: Node) -> None:
+    """Run a node that nobody asks anything, such as one that only projects, until a signal ends it."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    before = {
+        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        async with node:
+            print(f"{node.name} runs {', '.join(sorted(node.roles))}", flush=True)
+            await ended.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from twofold.app import App
     from twofold.http.service import Service
-    from twofold.node import Node
+    from twofold.node import Node, Role
     from twofold.write.retention import Keeping
 
 __all__ = ["asgi", "serve"]
+
+_EVERY: tuple[Role, ...] = ("write", "read", "project", "http")
 
 _EXTRAS = {"starlette": "http", "anyio": "http", "uvicorn": "server", "click": "server", "h11": "server"}
 
@@ -33,6 +35,7 @@ def asgi(
     node: Node | None = None,
     provide: Collection[Any] = (),
     views: str | None = None,
+    roles: Collection[Role] = _EVERY,
     max_body: int = 1024 * 1024,
     body_timeout: float = 30.0,
     version: str = "1",
@@ -47,9 +50,10 @@ def asgi(
     Args:
         app: the application, with everything declared that is to be served.
         url: where the history is; see `App.open`.
-        node: serve this node instead, which the caller opens and closes; `url`, `provide` and `views` are not used.
+        node: serve this node instead, which the caller opens and closes; `url` and what `open` takes are not used.
         provide: objects that handlers ask for by their class.
         views: where the read models are; beside the history when left out.
+        roles: which sides the node runs; what needs another side is answered with 503.
         max_body: the size of the largest body that is taken, in bytes.
         body_timeout: within how many seconds a body must have come.
         version: the version that the OpenAPI document gives for the application.
@@ -70,6 +74,7 @@ def asgi(
         node=node,
         provide=provide,
         views=views,
+        roles=roles,
         max_body=max_body,
         body_timeout=body_timeout,
         version=version,
@@ -86,6 +91,7 @@ def serve(
     port: int = 8000,
     provide: Collection[Any] = (),
     views: str | None = None,
+    roles: Collection[Role] = _EVERY,
     max_body: int = 1024 * 1024,
     grace: float = 10.0,
     announce: Callable[[str], None] | None = None,
@@ -103,6 +109,7 @@ def serve(
         port: the port to listen on; 0 for any that is free.
         provide: objects that handlers ask for by their class.
         views: where the read models are; beside the history when left out.
+        roles: which sides the node runs; what needs another side is answered with 503.
         max_body: the size of the largest body that is taken, in bytes.
         grace: how many seconds requests under way are given when the server stops.
         announce: is called with the address once the server answers; it is logged when left out.
@@ -119,7 +126,9 @@ def serve(
         from twofold.http.service import Service
     except ModuleNotFoundError as error:
         raise _missing(error, "the HTTP server") from error
-    service = Service(app, url, provide=provide, views=views, max_body=max_body, ledger=ledger, repeats=repeats)
+    service = Service(
+        app, url, provide=provide, views=views, roles=roles, max_body=max_body, ledger=ledger, repeats=repeats
+    )
     run(service, host=host, port=port, grace=grace, announce=announce)
 
 

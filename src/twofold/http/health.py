@@ -44,7 +44,8 @@ class Ready:
             StoreError: the storage cannot be opened or read.
         """
         node = await self._holder.node()
-        statuses = await node.models()
+        # A node that only writes knows no read models.
+        statuses = await node.models() if node.roles & {"read", "project"} else []
         models = [_told(status) for status in statuses]
         reasons = [reason for status in statuses if (reason := _reason(status))]
         if node.is_draining:

@@ -21,7 +21,7 @@ from twofold.http.holder import NodeHolder
 from twofold.http.pages import DocumentPage, OpenApi, Root
 from twofold.http.problem import Refused
 from twofold.http.queries import QueryEndpoint
-from twofold.node import Node
+from twofold.node import Node, Role
 from twofold.write.retention import Keeping
 
 
@@ -36,6 +36,7 @@ class Service:
         node: Node | None = None,
         provide: Collection[Any] = (),
         views: str | None = None,
+        roles: Collection[Role] = ("write", "read", "project", "http"),
         max_body: int = 1024 * 1024,
         body_timeout: float = 30.0,
         version: str = "1",
@@ -51,7 +52,7 @@ class Service:
             )
 
         def make() -> Node:
-            return app.open(url, views=views, provide=provide, ledger=ledger, repeats=repeats)
+            return app.open(url, views=views, roles=roles, provide=provide, ledger=ledger, repeats=repeats)
 
         if node is None:
             # A wrong address or a missing dependency is told here; nothing is opened yet.
