@@ -89,4 +89,4 @@ def test_shell_commands_work_on_a_database_as_on_files(
     assert (sent.status, sent.json["position"]) == (0, 1)
     assert cli("ask", ORDERS, "CountOrders").json == 1
     assert [line["position"] for line in cli("events").lines] == [1]
-    assert all(model["lag"] == 0 for model in cli("models", ORDERS).json)
+    assert all(model["head"] == 1 for model in cli("models", ORDERS).json)
