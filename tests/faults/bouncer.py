@@ -57,7 +57,7 @@ def bouncer(server: str, *, sessions: int = 3) -> Iterator[str]:
         settings = Path(name) / "pgbouncer.ini"
         settings.write_text(
             _SETTINGS.format(
-                host=parts.hostname, port=parts.port, user=parts.username, 
+                host=parts.hostname, port=parts.port, user=parts.username,
                 password=f" password={parts.password}" if parts.password else "",
                 own_port=own_port, sessions=sessions,
             )
