@@ -59,9 +59,11 @@ def test_a_receipt_of_one_node_makes_another_wait_for_what_a_third_projects(
     writer = start("run", ORDERS, "--role", "write", "--role", "http", "--port", "0")
     if mixed:
         monkeypatch.setenv("TWOFOLD_VIEWS", f"sqlite:///{folder}/views")
+        projectors = []
         answering: list[str] = ["--role", "read", "--role", "project", "--role", "http"]
     else:
         projector = start("run", ORDERS, "--role", "project")
+        projectors = [projector]
         assert re.fullmatch(rb".+ runs project\n", read_line(projector))
         answering = ["--role", "read", "--role", "http"]
     reader = start("run", ORDERS, *answering, "--port", "0")
@@ -77,7 +79,7 @@ def test_a_receipt_of_one_node_makes_another_wait_for_what_a_third_projects(
             urllib.request.urlopen(request, timeout=60)
         assert refused.value.code in (503, 422)
         refused.value.close()
-    started = [writer, reader] if mixed else [writer, reader, projector]
+    started = [writer, reader, *projectors]
     assert [ends(process, signal.SIGTERM)[0] for process in started] == [0] * len(started)
 
 
