@@ -18,14 +18,14 @@ class DecidedTwice(AssertionError):
     """A command id had more than one effect, or its senders were told different things."""
 
 
-def storm(place: Place, planted: str = "") -> None:
+def storm(place: Place, planted: str = "", seed: int = 0) -> None:
     """Let three processes with three threads each send the same commands; check what they were told and what is stored.
 
     Raises:
         DecidedTwice: an id was decided twice.
     """
     options = [
-        Options(place.url, name="abc"[n], count=COUNT, seed=10 * n, width=5, ids=FIRST, planted=planted)
+        Options(place.url, name="abc"[n], count=COUNT, seed=seed + 10 * n, width=5, ids=FIRST, planted=planted)
         for n in range(3)
     ]
     with workers([("repeat", each) for each in options]) as running:
@@ -63,3 +63,10 @@ def test_a_storm_of_repeats_has_one_effect_for_each_command(places: Places) -> N
 def test_control_a_history_that_finds_no_earlier_command_is_noticed(places: Places) -> None:
     with pytest.raises(DecidedTwice):
         storm(places.new(), "NoClaims")
+
+
+def one_storm(seed: int, places: Places) -> str:
+    """Let one storm rage; for the long script."""
+    storm(places.new(), seed=1_000 * seed)
+    places.clear()
+    return f"{9 * COUNT} sendings of {COUNT} commands"

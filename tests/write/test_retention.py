@@ -196,14 +196,17 @@ async def test_settings_that_cannot_be_used_are_refused_before_anything_is_made(
     assert not (tmp_path / "new").exists()
 
 
-def _forget_early(kept: Retention) -> None:
-    ages: list[tuple[Prunable, timedelta]] = [("claims", DAY)]
-    kept._ages = ages
+class ForgetsEarly(Retention):
+    """Forgets claims when it forgets entries."""
+
+    def __init__(self) -> None:
+        super().__init__(DAY, 30 * DAY)
+        self._ages = [(what, DAY) for what, _ in self._ages]
 
 
-async def test_a_claim_that_is_forgotten_early_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_claim_that_is_forgotten_early_is_found() -> None:
     aged = Aged(DAY, repeats=30 * DAY)
-    _forget_early(aged.retention)
+    aged.retention = ForgetsEarly()
     async with aged.node:
         first = await aged.decide()
         await aged.after(29 * DAY)
