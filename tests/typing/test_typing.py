@@ -28,5 +28,5 @@ def test_errors_are_found_where_they_belong_and_nowhere_else(found: Found, sampl
 
 
 def test_each_sample_shows_some_error() -> None:
-    assert len(SAMPLES) == 5
+    assert len(SAMPLES) == 6
     assert all(expected(sample) for sample in SAMPLES)

@@ -13,6 +13,7 @@ from tests.faults.rough_history import GatedHistory
 from twofold import App, Command, Context, Event, Principal, Proceed, Receipt, Rejected, Tag, WriteModel
 from twofold.engines.memory import MemoryHistory
 from twofold.errors import ChangedSince, DeclarationError, HandlerFailed, OutcomeUnknown, TimedOut
+from twofold.write.passage import Passage
 
 pytestmark = pytest.mark.anyio
 
@@ -287,6 +288,14 @@ async def test_middleware_that_cuts_a_decision_off_leaves_its_outcome_unknown() 
         # It is stored after all, which a repeat finds out.
         again = await node.send(Book("a"), command_id=caught.value.command_id)
         assert again == Receipt(caught.value.command_id, 1, repeated=True)
+
+
+async def test_a_planted_bug_is_found_a_decision_that_was_cut_off_and_is_told_as_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Passage, "is_open", False)
+    with pytest.raises(HandlerFailed, match="nothing was stored"):
+        await test_middleware_that_cuts_a_decision_off_leaves_its_outcome_unknown()
 
 
 async def test_a_deadline_cuts_middleware_off_too() -> None:
