@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from tests.faults.bank import Deposit, GetStatement, bank
+from tests.faults.bouncer import bouncer
 from tests.postgres.views_rig import opened, rows
 from tests.read.rig import append, projector_of, rows_in, table_of
 from tests.read.test_rebuild import Log, Measured, Mood
@@ -320,3 +321,29 @@ async def test_a_key_that_is_too_long_for_an_index_is_refused_before_it_comes_th
         assert await View(store, NOTES).get(longest) == Note(longest)
         with pytest.raises(InvalidFilter, match="at most 2,000 bytes"):
             await View(store, NOTES).get(longest * 2)
+
+
+async def test_all_of_it_works_behind_a_pooler_of_transactions(initialised: New) -> None:
+    with bouncer(initialised()) as url:
+        async with opened(url) as store:
+            assert store._reader.pooled
+            await prepared(store, NOTES)
+            await put(store, NOTES, *SOME)
+            for number in (1, 2, 3):
+                found = await View(store, NOTES).sql("where number = :number", number=number)
+                assert found == [SOME[number - 1]]
+            first = await store.claim(NOTES, "one", 0)
+            second = await store.claim(NOTES, "other", 3600)
+            assert (second.mine, second.epoch) == (True, first.epoch + 1)
+            with pytest.raises(StoreError):
+                async with store._reader.transaction() as connection:
+                    await connection.execute("DELETE FROM views.twofold_parked")
+        async with (
+            bank.open(url, roles=["write"]) as writer,
+            bank.open(url, roles=["project"]),
+            bank.open(url, roles=["read"]) as reader,
+        ):
+            for number in range(1, 6):
+                found_now = await reader.ask(GetStatement("a"), after=await writer.send(Deposit("a")))
+                assert found_now is not None
+                assert found_now.balance == number
