@@ -33,7 +33,13 @@ class Place(Protocol):
 
 
 class Places(Protocol):
-    """Makes places; what an engine needs to run the fault tests."""
+    """Makes places; what an engine needs to run the fault tests.
+
+    Attributes:
+        kills: how many rounds of kill -9 a test has time for: where there are leases, each one is waited for.
+    """
+
+    kills: int
 
     def new(self) -> Place:
         """Return a place at which there is nothing yet."""
@@ -65,6 +71,8 @@ class SqlitePlace:
 
 class SqlitePlaces:
     """Folders within a folder."""
+
+    kills = 8
 
     def __init__(self) -> None:
         self._folders: list[str] = []
@@ -104,6 +112,8 @@ class PostgresPlace:
 
 class PostgresPlaces:
     """Databases of a server."""
+
+    kills = 4
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server

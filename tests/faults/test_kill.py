@@ -17,7 +17,7 @@ from tests.faults.worker import Options, commands_of
 def test_killed_writers_and_projectors_leave_all_that_was_acknowledged_and_nothing_in_part(places: Places) -> None:
     place = places.new()
     receipts: list[tuple[UUID, int]] = []
-    for seed in range(8):
+    for seed in range(places.kills):
         receipts += kill_round(place, seed)
         check_after_kill(place, receipts)
         if seed % 2:
