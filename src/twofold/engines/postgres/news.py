@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+import asyncpg
+
 from twofold.engines.postgres.server import Server
 from twofold.engines.postgres.statements import statement
 from twofold.errors import StoreError
@@ -85,7 +87,8 @@ class Listener:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(StoreError, OSError):
+            # A replica, among others, lets nobody listen; it is asked again, for it may be promoted.
+            with contextlib.suppress(StoreError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await self._listen()
             await asyncio.sleep(_AGAIN)
 
