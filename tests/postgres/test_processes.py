@@ -53,7 +53,7 @@ def place_order(http: str, number: int) -> int:
 def test_a_receipt_of_one_node_makes_another_wait_for_what_a_third_projects(
     start: Start, place: str, monkeypatch: pytest.MonkeyPatch, folder: Path, how: str
 ) -> None:
-    mixed, projecting = how == MIXED, []
+    mixed = how == MIXED
     # In the environment, where a password is not seen by other users of the machine.
     monkeypatch.setenv("TWOFOLD_URL", place + ("" if mixed else how))
     writer = start("run", ORDERS, "--role", "write", "--role", "http", "--port", "0")
