@@ -33,8 +33,8 @@ async def connected(url: str, role: str = "twofold_writer") -> AsyncIterator[Con
 async def opened(url: str) -> AsyncIterator[PostgresHistory]:
     """Give a history that is open."""
     history = PostgresHistory(read_address(url, {}))
-    await history.open()
     try:
+        await history.open()
         yield history
     finally:
         await history.close()

@@ -125,9 +125,14 @@ class Server:
         """Close what is idle now, and what is in use when its use ends. May be called twice."""
         self._closed = True
         idle, self._idle = self._idle, []
-        for connection in idle:
-            with contextlib.suppress(Exception):
-                await connection.close(timeout=1.0)
+        try:
+            for connection in idle:
+                with contextlib.suppress(Exception):
+                    await connection.close(timeout=1.0)
+        finally:
+            # If this is cancelled, none is left open.
+            for connection in idle:
+                connection.terminate()
 
     async def _twice(self, read: Callable[[], Awaitable[list[asyncpg.Record]]]) -> list[asyncpg.Record]:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
 from twofold.engines.postgres import migrate
@@ -40,7 +40,7 @@ class PostgresStorage:
         if not {"write", "project"} & set(roles):
             return None
         history = PostgresHistory(self._address, "writer" if "write" in roles else "projector")
-        await self._opened(history.open)
+        await self._open(history)
         return history
 
     async def snapshots(self) -> PostgresSnapshots:
@@ -52,7 +52,7 @@ class PostgresStorage:
         reader = Server(self._address, "reader") if "read" in roles else None
         projector = Server(self._address, "projector") if "project" in roles else None
         views = PostgresViews(reader, projector)
-        await self._opened(views.open)
+        await self._open(views)
         return views
 
     async def stored(self) -> frozenset[Kind]:
@@ -71,10 +71,18 @@ class PostgresStorage:
         """Make it ready; return the migrations that were run; see `migrate.initialise`."""
         return await migrate.initialise(self._address)
 
-    async def _opened(self, open_: Callable[[], Awaitable[None]]) -> None:
+    async def _open(self, store: PostgresHistory | PostgresViews) -> None:
         try:
-            await open_()
+            await self._open_or_initialise(store)
+        except BaseException:
+            # One of its roles may be connected already.
+            await store.close()
+            raise
+
+    async def _open_or_initialise(self, store: PostgresHistory | PostgresViews) -> None:
+        try:
+            await store.open()
         except NotInitialized:
             if not await migrate.prepare(self._address):
                 raise
-            await open_()
+            await store.open()
