@@ -27,6 +27,8 @@ from twofold.testing.contracts import HistoryContract as Suite
 pytestmark = pytest.mark.anyio
 
 NOBODY_WAITS: Change = ("    PERFORM history.lock();\n    IF current", "    IF current")
+# Two that do not wait for each other meet only if each takes a while.
+SLOWLY: Change = ("    now := clock_timestamp();", "    PERFORM pg_sleep(0.02);\n    now := clock_timestamp();")
 ONE_DECIDES = "AND standing[other] = (other > seens[n])"
 
 WRONG: list[tuple[str, Change, Callable[..., Any], Given]] = [
@@ -112,7 +114,8 @@ async def test_a_wrong_function_is_found(
     given: Given,
     planted: Callable[[Sequence[Change]], str],
 ) -> None:
-    engine = postgres_history(lambda: planted([change]))
+    changes = [change, SLOWLY] if change is NOBODY_WAITS else [change]
+    engine = postgres_history(lambda: planted(changes))
     with pytest.raises((AssertionError, TimeoutError, ExceptionGroup, StoreError)):
         await run(test, engine, given)
 
