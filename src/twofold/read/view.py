@@ -11,8 +11,9 @@ import msgspec
 
 from twofold.errors import InvalidCursor, InvalidFilter
 from twofold.model import ReadModel
+from twofold.read.column import Column, plain
 from twofold.read.store import Page, ViewStore
-from twofold.read.table import Column, Table, plain
+from twofold.read.table import Table
 
 M = TypeVar("M", bound=ReadModel)
 

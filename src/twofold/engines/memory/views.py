@@ -13,8 +13,9 @@ import apsw
 from twofold.errors import HistoryMismatch, InvalidFilter
 from twofold.history.record import Position
 from twofold.history.signal import Signal
+from twofold.read.column import Scalar
 from twofold.read.store import Advance, Lease, Page, Parked, TableStatus
-from twofold.read.table import Key, Row, Scalar, Table
+from twofold.read.table import Key, Row, Table
 
 _READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
 _POLL = 0.02

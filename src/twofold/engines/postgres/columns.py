@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from twofold.read.table import Column, Table
+from twofold.read.column import Column
+from twofold.read.table import Table
 
 _NAIVE = "__naive"
 _UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US'

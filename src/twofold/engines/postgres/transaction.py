@@ -20,7 +20,7 @@ from twofold.errors import StatementFailed, StoreFailed
 from twofold.history.record import Position
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
 from twofold.history.transaction import LONGEST, Rows, Transaction
-from twofold.read.table import plain
+from twofold.read.column import plain
 
 _LAST: Position = (1 << 63) - 1
 _OF_THE_SERVER = ("08", "40", "53", "55", "57", "58", "F0", "XX")

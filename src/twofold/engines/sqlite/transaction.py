@@ -15,7 +15,7 @@ from twofold.engines.sqlite.file import translate
 from twofold.engines.sqlite.statements import statement
 from twofold.errors import StatementFailed
 from twofold.history.transaction import Rows, Transaction
-from twofold.read.table import plain
+from twofold.read.column import plain
 
 _REFUSALS = (
     apsw.SQLError, apsw.BindingsError, apsw.AuthError, apsw.ConstraintError, apsw.MismatchError, apsw.RangeError,

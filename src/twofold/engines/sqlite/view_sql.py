@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from twofold.read.column import unpadded
 from twofold.read.store import Page
-from twofold.read.table import Table, unpadded
+from twofold.read.table import Table
 
 _TYPES = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "bytes": "BLOB"}
 
