@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,8 @@ import msgspec
 
 from twofold.errors import InvalidMessage
 from twofold.wire import problem_of
+
+_LONGEST_NAME = 512
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -19,16 +22,27 @@ class Principal(msgspec.Struct, frozen=True):
         scopes: what the principal may do.
 
     Raises:
-        InvalidMessage: the name has characters that no database holds.
+        InvalidMessage: the name is no text, is longer than 512 characters, or has characters that no database holds; or
+            the scopes are no set.
     """
 
     name: str = ""
     scopes: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        problem = problem_of(self.name)
+        # It must fail here, alone, and not in the append with all that waits beside it.
+        if not isinstance(self.name, str):
+            problem = f"expected text, found {type(self.name).__name__}"
+        elif len(self.name) > _LONGEST_NAME:
+            problem = f"expected {_LONGEST_NAME} characters at most, found {len(self.name)}"
+        else:
+            problem = problem_of(self.name)
         if problem:
             raise InvalidMessage(message="Principal", field="name", problem=f"name: {problem}")
+        # In a text, `"edit" in scopes` would be true of a part of another scope.
+        if not isinstance(self.scopes, Set):
+            problem = f"expected a frozenset, found {type(self.scopes).__name__}"
+            raise InvalidMessage(message="Principal", field="scopes", problem=f"scopes: {problem}")
 
 
 ANONYMOUS = Principal()

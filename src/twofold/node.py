@@ -19,10 +19,11 @@ from uuid import UUID
 import msgspec
 
 from twofold import clock, wire
+from twofold.arguments import check_limit, check_particulars, check_search, position_in, refuse, texts_in
 from twofold.context import ANONYMOUS, Context, Principal, Receipt
 from twofold.errors import InvalidAddress, NodeClosed, NoTransactions, RoleMissing, UnknownMessage
 from twofold.history.boundary import Criterion, Selection
-from twofold.history.ledger import LedgerEntry, LedgerSearch, Result
+from twofold.history.ledger import RESULTS, LedgerEntry, LedgerSearch, Result
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.store import History, TransactionalHistory
 from twofold.message import Command, Query, tags_of
@@ -109,8 +110,9 @@ class Node:
         self.name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
         self.roles = frozenset(roles)
         storage, view_storage = storage_at(url), storage_at(views or url)
-        if not self.roles & set(SIDES) or not self.roles <= set(ROLES):
-            problem = f"roles are some of {', '.join(SIDES)}, and http where they are served; found {sorted(roles)}"
+        if isinstance(roles, str) or not self.roles & set(SIDES) or not self.roles <= set(ROLES):
+            found = repr(roles) if isinstance(roles, str) else sorted(roles)
+            problem = f"roles are some of {', '.join(SIDES)}, and http where they are served; found {found}"
             raise InvalidAddress(address=storage.shown, problem=problem)
         self._open_history: Opener[History | None] = partial(storage.history, self.roles)
         self._open_snapshots = storage.snapshots
@@ -130,6 +132,9 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._askers: dict[type[Query[Any]], tuple[Asker, list[Table[Any]]]] = {}
         self._max_waiting = max_waiting
+        check_limit("max_waiting", max_waiting, least=1)
+        check_limit("cache_models", cache_models, least=0)
+        check_limit("cache_bytes", cache_bytes, least=0)
         self._retention = Retention(ledger, repeats)
         # Wiring is checked here, before any file is touched.
         if "write" in self.roles:
@@ -197,6 +202,7 @@ class Node:
             Contended, Overloaded, HandlerFailed, StoreError: nothing was stored, but for OutcomeUnknown.
         """
         sender = self._sending(command)
+        check_particulars(command, command_id, principal, correlation_id, causation_id, timeout)
         submission = Submission(
             command_id=command_id or clock.new_uuid(),
             type=type(command).message_name,
@@ -220,7 +226,7 @@ class Node:
             command,
             submission,
             context,
-            expected=_position_of(expected),
+            expected=position_in(submission.type, "expected", expected),
             timeout=timeout,
             is_patient=wait_for_first,
         )
@@ -252,7 +258,8 @@ class Node:
             UnknownPosition: the history has not reached `as_of`.
             Overloaded, HandlerFailed, StoreError: it could not be decided.
         """
-        sender = self._sending(command)
+        sender, name = self._sending(command), type(command).message_name
+        check_particulars(command, command_id, principal, correlation_id, causation_id)
         wire.checked(command)
         context = Context(
             now=self._now(),
@@ -262,7 +269,12 @@ class Node:
             causation_id=causation_id,
             is_preview=True,
         )
-        return await sender.preview(command, context, expected=_position_of(expected), as_of=_position_of(as_of))
+        return await sender.preview(
+            command,
+            context,
+            expected=position_in(name, "expected", expected),
+            as_of=position_in(name, "as_of", as_of),
+        )
 
     async def ask(
         self,
@@ -315,8 +327,14 @@ class Node:
         until: Position | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[Recorded]:
-        """Yield recorded events of any of the types that carry all of the tags, in order."""
-        selection = Selection((Criterion(tuple(types), tuple(tags)),))
+        """Yield recorded events of any of the types that carry all of the tags, in order.
+
+        Raises:
+            InvalidMessage: what is asked for could find nothing.
+            NodeClosed, RoleMissing, StoreError: the history cannot be read.
+        """
+        check_search("events", after=after, position=until, limit=limit)
+        selection = Selection((Criterion(texts_in("events", "types", types), texts_in("events", "tags", tags)),))
         async for batch in self.history.read(selection, after=after, until=until, limit=limit):
             for recorded in batch:
                 yield recorded
@@ -356,17 +374,26 @@ class Node:
             limit: so many at most.
 
         Raises:
+            InvalidMessage: what is asked for could find nothing.
             NodeClosed, RoleMissing: the ledger is read by nodes that write.
             StoreError: it cannot be read.
         """
         if self._history is None or "write" not in self.roles:
             raise self._not_running("write")
+        check_search(
+            "ledger", command_id=command_id, principal=principal, since=since, until=until,
+            correlation_id=correlation_id, causation_id=causation_id, position=position, after=after, limit=limit,
+        )  # fmt: skip
+        if outcome is not None and outcome not in RESULTS:
+            refuse("ledger", "outcome", f"one of {', '.join(RESULTS)}", outcome)
         name = command.message_name if isinstance(command, type) else command
+        if not isinstance(name, str | None):
+            refuse("ledger", "command", "a class of commands, or its name", name)
         search = LedgerSearch(
             types=() if name is None else (name,),
             command_id=command_id,
             principal=principal,
-            tags=tuple(tags),
+            tags=texts_in("ledger", "tags", tags),
             outcome=outcome,
             since=since,
             until=until,
@@ -395,6 +422,7 @@ class Node:
         """
         if self._history is None or "write" not in self.roles:
             raise self._not_running("write")
+        check_search("causation", command_id=command_id)
         return await causation_of(self._history, command_id)
 
     async def models(self) -> list[ModelStatus]:
@@ -433,7 +461,7 @@ class Node:
         Raises:
             NotFresh: one has not within `timeout` seconds.
         """
-        freshness, position = self._fresh(), _position_of(after)
+        freshness, position = self._fresh(), position_in("caught_up", "after", after)
         wanted = await self.history.head() if position is None else position
         await freshness.wait(list(self.app.tables.values()), wanted, timeout)
         return wanted
@@ -528,7 +556,7 @@ class Node:
             raise self.unknown("query", type(query).__name__)
         wire.checked(query)
         asker, tables = self._askers[type(query)]
-        position = _position_of(after) or 0
+        position = position_in(type(query).message_name, "after", after) or 0
         if not freshness.has(tables, position):
             await freshness.wait(tables, position, timeout)
         return asker, tables
@@ -600,10 +628,6 @@ class Node:
         if not self._is_open or role in self.roles:
             return NodeClosed()
         return RoleMissing(role=role, roles=", ".join(sorted(self.roles)))
-
-
-def _position_of(what: Receipt | Position | None) -> Position | None:
-    return what.position if isinstance(what, Receipt) else what
 
 
 async def _opened(opening: Opened | Awaitable[Opened]) -> Opened:
