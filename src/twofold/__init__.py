@@ -14,6 +14,7 @@ from twofold.model import ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
 from twofold.read.answer import Answer
 from twofold.read.view import Found, View
+from twofold.session import Session, SyncSession
 from twofold.sync import SyncNode
 from twofold.tag import Hashed, Tag
 from twofold.write.around import Proceed
@@ -43,7 +44,9 @@ __all__ = [
     "ReadModel",
     "Receipt",
     "Rejected",
+    "Session",
     "SyncNode",
+    "SyncSession",
     "Tag",
     "Transaction",
     "TwofoldError",

@@ -58,6 +58,17 @@ def position_in(of: str, name: str, given: Receipt | int | None) -> int | None:
     return given
 
 
+def seconds_in(of: str, name: str, given: float | None) -> float | None:
+    """Return a length of time.
+
+    Raises:
+        InvalidMessage: it is none.
+    """
+    if given is not None and (not isinstance(given, int | float) or not 0 <= given < float("inf")):
+        refuse(of, name, "seconds, 0 or more", given)
+    return given
+
+
 def check_search(of: str, **given: Any) -> None:
     """Check what is looked for; each by its name, None where it is not asked for.
 

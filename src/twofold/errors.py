@@ -190,7 +190,11 @@ class UnknownPosition(TwofoldError):
 
 
 class NotFresh(TwofoldError):
-    """A read model did not reach the wanted position in time. Facts: `model`, `wanted`, `reached`, `timeout`."""
+    """A read model did not reach the wanted position in time. Facts: `model`, `wanted`, `reached`, `timeout`.
+
+    `wanted` is what was asked for and `reached` what was there, both as positions; where a lag was given, it is a fact
+    too, `max_lag`.
+    """
 
     code = "not_fresh"
     _template = (

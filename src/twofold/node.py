@@ -19,7 +19,7 @@ from uuid import UUID
 import msgspec
 
 from twofold import clock, wire
-from twofold.arguments import check_limit, check_particulars, check_search, position_in, refuse, texts_in
+from twofold.arguments import check_limit, check_particulars, check_search, position_in, refuse, seconds_in, texts_in
 from twofold.context import ANONYMOUS, Context, Principal, Receipt
 from twofold.errors import InvalidAddress, NodeClosed, NoTransactions, RoleMissing, UnknownMessage
 from twofold.history.boundary import Criterion, Selection
@@ -28,11 +28,10 @@ from twofold.history.record import Position, Recorded, Submission
 from twofold.history.store import History, TransactionalHistory
 from twofold.message import Command, Query, tags_of
 from twofold.read.answer import Answer
+from twofold.read.asking import Asking, Demand
 from twofold.read.freshness import Freshness
 from twofold.read.projector import Projector
 from twofold.read.store import ViewStore
-from twofold.read.table import Table
-from twofold.read.view import View
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
@@ -46,6 +45,7 @@ from twofold.write.statistics import WriteStatistics
 
 if TYPE_CHECKING:
     from twofold.app import App
+    from twofold.session import Session
     from twofold.sync import SyncNode
 
 SIDES: tuple[Role, ...] = ("write", "read", "project")
@@ -54,7 +54,6 @@ A = TypeVar("A")
 Opened = TypeVar("Opened")
 _LEDGER_PAGE = 200
 
-Asker: TypeAlias = Callable[[Any, Context], Any]
 Opener: TypeAlias = Callable[[], Opened | Awaitable[Opened]]
 
 
@@ -127,10 +126,9 @@ class Node:
         self._here: tuple[asyncio.AbstractEventLoop, int] | None = None
         self._submitting = threading.Lock()
         self._sender: Sender | None = None
-        self._freshness: Freshness | None = None
+        self._asking: Asking | None = None
         self._projectors: list[Projector] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._askers: dict[type[Query[Any]], tuple[Asker, list[Table[Any]]]] = {}
         self._max_waiting = max_waiting
         check_limit("max_waiting", max_waiting, least=1)
         check_limit("cache_models", cache_models, least=0)
@@ -281,6 +279,7 @@ class Node:
         query: Query[A],
         *,
         after: Receipt | Position | None = None,
+        max_lag: float | None = None,
         timeout: float = 5.0,
         principal: Principal = ANONYMOUS,
     ) -> A:
@@ -289,16 +288,18 @@ class Node:
         Args:
             query: the question.
             after: a receipt or a position; the answer then rests on everything up to it.
+            max_lag: the answer then rests on everything that was appended more than so many seconds ago.
             timeout: how many seconds to wait for that.
             principal: who asks.
 
         Raises:
             InvalidMessage, UnknownMessage: nothing was asked.
             NotFresh: a read model did not get that far in time, or is still being built.
+            RoleMissing: `max_lag` is for nodes that may see the history.
             Exception: what the handler raised.
         """
-        asker, _ = await self._ready(query, after, timeout)
-        value: A = await asker(query, Context(now=self._now(), principal=principal))
+        demand = _demand(query, after, max_lag, timeout)
+        value: A = await self._answering().ask(query, Context(now=self._now(), principal=principal), demand)
         return value
 
     async def answer(
@@ -306,6 +307,7 @@ class Node:
         query: Query[A],
         *,
         after: Receipt | Position | None = None,
+        max_lag: float | None = None,
         timeout: float = 5.0,
         principal: Principal = ANONYMOUS,
     ) -> Answer[A]:
@@ -313,10 +315,18 @@ class Node:
 
         Args and raises: see `ask`.
         """
-        asker, tables = await self._ready(query, after, timeout)
-        # Before the rows are read: what comes between is shown, but not promised.
-        position = await self._fresh().position(tables)
-        return Answer(await asker(query, Context(now=self._now(), principal=principal)), position)
+        demand = _demand(query, after, max_lag, timeout)
+        return await self._answering().answer(query, Context(now=self._now(), principal=principal), demand)
+
+    def session(self, *, after: Receipt | Position | None = None) -> Session:
+        """Return what remembers the commands that are sent through it, so that its answers show all of them.
+
+        Args:
+            after: where it goes on: a session's `position`, on this node or another one.
+        """
+        from twofold.session import Session
+
+        return Session(self, position_in("session", "after", after) or 0)
 
     async def events(
         self,
@@ -461,7 +471,7 @@ class Node:
         Raises:
             NotFresh: one has not within `timeout` seconds.
         """
-        freshness, position = self._fresh(), position_in("caught_up", "after", after)
+        freshness, position = self._answering().freshness, position_in("caught_up", "after", after)
         wanted = await self.history.head() if position is None else position
         await freshness.wait(list(self.app.tables.values()), wanted, timeout)
         return wanted
@@ -491,11 +501,11 @@ class Node:
         with self._submitting:
             self._here = None
         sender, self._sender = self._sender, None
-        freshness, self._freshness = self._freshness, None
+        asking, self._asking = self._asking, None
         if sender is not None:
             await sender.stop()
-        if freshness is not None:
-            await freshness.close()
+        if asking is not None:
+            await asking.close()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -547,20 +557,6 @@ class Node:
         names = ", ".join(sorted(message.message_name for message in known)) or "none"
         return UnknownMessage(kind=kind, name=name, known=names)
 
-    async def _ready(
-        self, query: Query[Any], after: Receipt | Position | None, timeout: float
-    ) -> tuple[Asker, list[Table[Any]]]:
-        """Return who answers a query and from what, once that has come as far as is asked for."""
-        freshness = self._fresh()
-        if type(query) not in self._askers:
-            raise self.unknown("query", type(query).__name__)
-        wire.checked(query)
-        asker, tables = self._askers[type(query)]
-        position = position_in(type(query).message_name, "after", after) or 0
-        if not freshness.has(tables, position):
-            await freshness.wait(tables, position, timeout)
-        return asker, tables
-
     def _sending(self, command: Command) -> Sender:
         if self._sender is None:
             raise self._not_running("write")
@@ -568,10 +564,13 @@ class Node:
             raise self.unknown("command", type(command).__name__)
         return self._sender
 
-    def _fresh(self) -> Freshness:
-        if self._freshness is None:
+    def _answering(self) -> Asking:
+        if self._asking is None:
             raise self._not_running("read")
-        return self._freshness
+        return self._asking
+
+    async def _head(self) -> Position:
+        return await self.history.head()
 
     async def _start(self) -> None:
         self._history = await _opened(self._open_history())
@@ -599,12 +598,10 @@ class Node:
             freshness = Freshness(views)
             if "project" in self.roles:
                 await self._start_projecting(self.history, views, freshness)
-            given = {model: View(views, table) for model, table in self.app.tables.items()}
-            for query, handler in self.app.queries.items():
-                tables = [self.app.tables[wanted.model] for wanted in handler.views]
-                self._askers[query] = (handler.bind(self._provided, given), tables)
+            # Bound on every such node, so that a dependency that is missing is told wherever it is.
+            asking = Asking(self.app.queries, self.app.tables, self._provided, views, freshness, self._head)
             if "read" in self.roles:
-                self._freshness = freshness
+                self._asking = asking
 
     async def _make_tables(self) -> None:
         handlers = [h.signature.name for h in self.app.commands.values() if h.transaction_name is not None]
@@ -628,6 +625,13 @@ class Node:
         if not self._is_open or role in self.roles:
             return NodeClosed()
         return RoleMissing(role=role, roles=", ".join(sorted(self.roles)))
+
+
+def _demand(query: Query[Any], after: Receipt | Position | None, max_lag: float | None, timeout: float) -> Demand:
+    if after is None and max_lag is None:
+        return Demand(0, None, timeout)
+    name = type(query).message_name
+    return Demand(position_in(name, "after", after) or 0, seconds_in(name, "max_lag", max_lag), timeout)
 
 
 async def _opened(opening: Opened | Awaitable[Opened]) -> Opened:

@@ -18,8 +18,11 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from twofold.context import Receipt
 from twofold.errors import CannotBlock, NodeClosed
+from twofold.history.record import Position
 from twofold.node import Node
+from twofold.session import SyncSession
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +38,7 @@ def blocking(
 
     @functools.wraps(method)
     def call(self: SyncNode, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._wait(method.__name__, lambda node: method(node, *args, **kwargs))
+        return self.wait(method.__name__, lambda node: method(node, *args, **kwargs))
 
     return call
 
@@ -49,11 +52,11 @@ def stepping(
     def call(self: SyncNode, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
         source = method(self._node, *args, **kwargs)
         try:
-            while found := self._wait(method.__name__, lambda _: _some(source)):
+            while found := self.wait(method.__name__, lambda _: _some(source)):
                 yield from found
         finally:
             with suppress(NodeClosed):
-                self._wait(method.__name__, lambda _: _ended(source))
+                self.wait(method.__name__, lambda _: _ended(source))
 
     return call
 
@@ -111,13 +114,18 @@ class SyncNode:
                 self._finalizer.detach()
             home.stop()
 
+    def session(self, *, after: Receipt | Position | None = None) -> SyncSession:
+        """Return what remembers the commands that are sent through it; see `Node.session`."""
+        return SyncSession(self, self._node.session(after=after))
+
     def __enter__(self) -> Self:
         return self.open()
 
     def __exit__(self, *details: object) -> None:
         self.close()
 
-    def _wait(self, name: str, start: Callable[[Node], Coroutine[Any, Any, R]]) -> R:
+    def wait(self, name: str, start: Callable[[Node], Coroutine[Any, Any, R]]) -> R:
+        """Start something on the node's event loop and return its result; for the node's sessions."""
         _refuse_loop(name)
         future, loop = self._node.start_from_elsewhere(start)
         try:

@@ -90,6 +90,12 @@ def test_a_position_that_is_reached_is_answered_at(cli: Run) -> None:
         assert cli("ask", ORDERS, "CountOrders", "--after", after).json == 1
 
 
+def test_a_lag_is_kept_to(cli: Run) -> None:
+    place(cli)
+    assert cli("ask", ORDERS, "CountOrders", "--max-lag", "0").json == 1
+    assert cli("ask", ORDERS, "CountOrders", "--max-lag", "-1").status == 2
+
+
 def test_a_query_whose_handler_fails_ends_with_5_and_no_traceback() -> None:
     shell("send", ORDERS, "PlaceOrder", f"order_id={order_id(1)}", "customer=Ada")
     asked = shell("ask", ORDERS, "Explode")

@@ -1,12 +1,13 @@
 """GET and POST /queries/{Name}: answers, freshness, pages, and fields that come as text."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
-from tests.http.client import Client, problem
+from tests.http.client import Client, problem, served
 from tests.http.tickets import Echo
 from twofold.http.fields import TextFields
 from twofold.http.problem import Refused, response
@@ -192,3 +193,26 @@ async def test_a_query_with_a_body_takes_only_json(client: Client) -> None:
     assert (answer.status_code, problem(answer)["code"]) == (415, "wrong_content_type")
     answer = await client.raw("/queries/GetTicket", msgspec.json.encode({"ticket_id": 1}))
     assert (answer.status_code, problem(answer)["field"]) == (422, "ticket_id")
+
+
+async def test_another_node_shows_what_one_has_acknowledged(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/data"
+    async with served(url, roles=["write", "http"]) as writer, served(url) as reader:
+        for number in range(1, 6):
+            sent = await writer.send("OpenTicket", {"ticket_id": uuid4(), "title": "mine"})
+            answer = await reader.ask("CountTickets", {}, {"Twofold-After": sent.headers["twofold-after"]})
+            assert (answer.json(), answer.headers["twofold-position"]) == (number, str(number))
+
+
+async def test_an_answer_may_be_asked_for_that_hardly_lags_behind(client: Client) -> None:
+    for number in range(1, 6):
+        await client.open_ticket()
+        assert (await client.ask("CountTickets", {}, {"Twofold-Max-Lag": "0"})).json() == number
+    assert (await client.ask("CountTickets", {}, {"Twofold-Max-Lag": "3600"})).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["", "-1", "86401", "soon"])
+async def test_a_lag_beyond_bounds_is_refused(client: Client, text: str) -> None:
+    answer = await client.http.get("/queries/CountTickets", headers={"Twofold-Max-Lag": text})
+    told = problem(answer)
+    assert (answer.status_code, told["code"], told["header"]) == (400, "invalid_header", "Twofold-Max-Lag")

@@ -63,6 +63,7 @@ def test_every_header_is_in_the_table() -> None:
         headers.PREFER,
         headers.APPLIED,
         headers.AFTER,
+        headers.MAX_LAG,
         headers.TIMEOUT,
         headers.POSITION,
         headers.NEXT,
@@ -89,6 +90,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert fields.LONGEST_QUERY == 64 * 1024
     assert f"64 KiB and {fields.MOST_FIELDS:,}\nfields" in PAGE
     assert f"0 to {headers.LONGEST_TIMEOUT:g}, {headers.DEFAULT_TIMEOUT:g} if left out" in PAGE
+    assert f"more than so many seconds ago: 0 to {headers.LONGEST_LAG:.0f} " in PAGE
     assert f"1 to {headers.LONGEST_KEY}\nvisible" in PAGE
     assert str(headers.COMMAND_IDS) in PAGE
     assert f"{inspect.signature(serve).parameters['grace'].default:g} s (`grace=`)" in PAGE

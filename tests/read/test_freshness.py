@@ -18,7 +18,6 @@ from twofold import App, Command, Event, Query, ReadModel, Tag, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.errors import NotFresh
 from twofold.node import Node
-from twofold.read.freshness import Freshness
 from twofold.read.store import Advance
 from twofold.read.table import Table
 
@@ -210,8 +209,8 @@ async def test_a_reader_that_is_opened_late_finds_at_once_what_is_there(tmp_path
 
 async def test_a_waiter_that_goes_away_leaves_nothing_behind(slow: Node) -> None:
     await slow.ask(Both("a"))
-    freshness = slow._freshness
-    assert isinstance(freshness, Freshness)
+    assert slow._asking is not None
+    freshness = slow._asking.freshness
     receipt = await slow.send(Ring("a"))
     waiting = [asyncio.ensure_future(slow.ask(Both("a"), after=receipt)) for _ in range(5)]
     await asyncio.sleep(0)

@@ -28,6 +28,7 @@ def ask(
     *words: Words,
     url: Url = DEFAULT_URL,
     after: Annotated[int | None, Parameter(validator=validators.Number(gte=0))] = None,
+    max_lag: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
     timeout: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
     body: Body = None,
     json: Json = False,
@@ -37,6 +38,7 @@ def ask(
 
     Args:
         after: The answer rests on everything up to this position; on all that is stored now if left out.
+        max_lag: The answer rests on everything that was stored more than so many seconds ago, instead of on all.
         timeout: How many seconds to wait for that.
     """
     if target is None:
@@ -49,7 +51,7 @@ def ask(
     if query is None:
         return
     require_history(url)
-    answer = asyncio.run(_asked(app, url, query, after, timeout))
+    answer = asyncio.run(_asked(app, url, query, after, max_lag, timeout))
     if for_people(json):
         from twofold.cli.answer import show_answer
 
@@ -60,13 +62,16 @@ def ask(
         print_note(f"next page: {answer.next}")
 
 
-async def _asked(app: App, url: str, query: Query[Any], after: int | None, timeout: float) -> Any:
+async def _asked(
+    app: App, url: str, query: Query[Any], after: int | None, max_lag: float | None, timeout: float
+) -> Any:
     async with app.open(url, roles=("read", "project")) as node:
-        wanted = await node.history.head() if after is None else after
+        everything = after is None and max_lag is None
+        wanted = await node.history.head() if everything else after or 0
         tables = [app.tables[view.model].name for view in app.queries[type(query)].views]
         watching = asyncio.create_task(_watch(node, tables, wanted))
         try:
-            return await node.ask(query, after=wanted, timeout=timeout)
+            return await node.ask(query, after=wanted, max_lag=max_lag, timeout=timeout)
         except NotFresh as error:
             for status in await node.models():
                 if status.name == error.model and status.problem:

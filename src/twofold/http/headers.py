@@ -14,6 +14,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 AFTER = "Twofold-After"
+MAX_LAG = "Twofold-Max-Lag"
 TIMEOUT = "Twofold-Timeout"
 NEXT = "Twofold-Next"
 POSITION = "Twofold-Position"
@@ -23,6 +24,7 @@ APPLIED = "Preference-Applied"
 
 LONGEST_KEY = 255
 LONGEST_TIMEOUT = 30.0
+LONGEST_LAG = 86_400.0
 DEFAULT_TIMEOUT = 5.0
 LARGEST_POSITION = 2**63 - 1
 
@@ -125,11 +127,24 @@ def deadline(headers: Headers) -> float | None:
     Raises:
         Refused: it is no number of seconds between 0 and 30.
     """
-    text = text_of(headers, TIMEOUT)
+    return _seconds(headers, TIMEOUT, LONGEST_TIMEOUT)
+
+
+def max_lag(headers: Headers) -> float | None:
+    """Return how many seconds an answer may lag behind, None where its sender does not say.
+
+    Raises:
+        Refused: it is no number of seconds between 0 and a day's.
+    """
+    return _seconds(headers, MAX_LAG, LONGEST_LAG)
+
+
+def _seconds(headers: Headers, name: str, most: float) -> float | None:
+    text = text_of(headers, name)
     if text is None:
         return None
-    if not _number.fullmatch(text) or float(text) > LONGEST_TIMEOUT:
-        raise _wrong(TIMEOUT, f"a number of seconds from 0 to {LONGEST_TIMEOUT:g}", "something else")
+    if not _number.fullmatch(text) or float(text) > most:
+        raise _wrong(name, f"a number of seconds from 0 to {most:.0f}", "something else")
     return float(text)
 
 

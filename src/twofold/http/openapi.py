@@ -88,14 +88,14 @@ class Document:
     def _get(self, query: type[Query[Any]]) -> dict[str, Any]:
         return {
             **_about("queries", "ask", query),
-            "parameters": [*self._fields(query), _parameter(headers.AFTER), _parameter(headers.TIMEOUT)],
+            "parameters": [*self._fields(query), *(_parameter(name) for name in _OF_QUERIES)],
             "responses": {"200": self._answer(query), **_problems(READ_STATUSES)},
         }
 
     def _post(self, query: type[Query[Any]]) -> dict[str, Any]:
         return {
             **_about("queries", "ask_with_body", query),
-            "parameters": [_parameter(headers.AFTER), _parameter(headers.TIMEOUT)],
+            "parameters": [_parameter(name) for name in _OF_QUERIES],
             "requestBody": self._body(query),
             "responses": {"200": self._answer(query), **_problems(QUERY_STATUSES)},
         }
@@ -207,6 +207,7 @@ def _header(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/headers/{name}"}
 
 
+_OF_QUERIES = (headers.AFTER, headers.MAX_LAG, headers.TIMEOUT)
 _OF_COMMANDS = (headers.IDEMPOTENCY_KEY, headers.IF_MATCH, "Deadline", headers.PREFER)
 _PREVIEW: Schema = {
     "title": "Preview",
@@ -262,10 +263,16 @@ _PARAMETERS: dict[str, Any] = {
         "description": "The answer rests on everything up to this position, such as that of a receipt.",
         "schema": {"type": "integer", "minimum": 0, "maximum": headers.LARGEST_POSITION},
     },
+    headers.MAX_LAG: {
+        "name": headers.MAX_LAG,
+        "in": "header",
+        "description": "The answer rests on everything that was appended more than so many seconds ago.",
+        "schema": {"type": "number", "minimum": 0, "maximum": headers.LONGEST_LAG},
+    },
     headers.TIMEOUT: {
         "name": headers.TIMEOUT,
         "in": "header",
-        "description": "For how many seconds to wait for that position.",
+        "description": "For how many seconds to wait until the answer is as fresh as is asked for.",
         "schema": {
             "type": "number",
             "minimum": 0,

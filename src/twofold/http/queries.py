@@ -31,8 +31,9 @@ class QueryEndpoint:
         """Answer the query; see `Endpoint.answer`."""
         query = await self._query(request)
         after, timeout = headers.position(request.headers), headers.seconds(request.headers)
+        max_lag = headers.max_lag(request.headers)
         node = await self._holder.node()
-        answer = await node.answer(query, after=after, timeout=timeout)
+        answer = await node.answer(query, after=after, max_lag=max_lag, timeout=timeout)
         more: list[tuple[bytes, bytes]] = []
         if answer.position is not None:
             more.append((b"twofold-position", b"%d" % answer.position))

@@ -1,0 +1,114 @@
+"""Asking: a query finds its handler, waits until its read models are fresh enough, and is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from twofold import wire
+from twofold.context import Context
+from twofold.errors import NotFresh, UnknownMessage
+from twofold.history.record import Position
+from twofold.message import Query
+from twofold.model import ReadModel
+from twofold.read.answer import Answer
+from twofold.read.freshness import Freshness
+from twofold.read.handler import QueryHandler
+from twofold.read.heads import Heads
+from twofold.read.store import ViewStore
+from twofold.read.table import Table
+from twofold.read.view import View
+
+Call: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+
+
+class Demand(msgspec.Struct, frozen=True, gc=False):
+    """How fresh an answer must be.
+
+    Args:
+        after: it rests on everything up to this position.
+        max_lag: it rests on everything that is older than so many seconds; None where that does not matter.
+        timeout: for how many seconds to wait for that.
+    """
+
+    after: Position = 0
+    max_lag: float | None = None
+    timeout: float = 5.0
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """Who answers one kind of query, and from which read models."""
+
+    handler: QueryHandler
+    call: Call
+    tables: list[Table[Any]]
+
+
+class Asking:
+    """Answers an application's queries.
+
+    Args:
+        queries: who answers which.
+        tables: the read models' tables.
+        provided: objects that handlers ask for, by their class.
+        store: where the read models are.
+        freshness: knows how far they have come.
+        head: returns where the history ends, or raises if this node may not know.
+
+    Raises:
+        DeclarationError: a handler asks for an object that is not provided.
+    """
+
+    def __init__(
+        self,
+        queries: Mapping[type[Query[Any]], QueryHandler],
+        tables: Mapping[type[ReadModel], Table[Any]],
+        provided: Mapping[type, Any],
+        store: ViewStore,
+        freshness: Freshness,
+        head: Callable[[], Awaitable[Position]],
+    ) -> None:
+        self.freshness = freshness
+        self._heads = Heads(head)
+        views = {model: View(store, table) for model, table in tables.items()}
+        self._askers = {
+            query: Asker(handler, handler.bind(provided, views), [tables[wanted.model] for wanted in handler.views])
+            for query, handler in queries.items()
+        }
+
+    async def ask(self, query: Query[Any], context: Context, demand: Demand) -> Any:
+        """Answer a query; see `Node.ask`."""
+        asker = await self._ready(query, demand)
+        return await asker.call(query, context)
+
+    async def answer(self, query: Query[Any], context: Context, demand: Demand) -> Answer[Any]:
+        """Answer a query, and tell what the answer rests on; see `Node.answer`."""
+        asker = await self._ready(query, demand)
+        # Before the rows are read: what comes between is shown, but not promised.
+        position = await self.freshness.position(asker.tables)
+        return Answer(await asker.call(query, context), position)
+
+    async def close(self) -> None:
+        """Whoever waits yet is told that the node is closed."""
+        await self.freshness.close()
+
+    async def _ready(self, query: Query[Any], demand: Demand) -> Asker:
+        """Return who answers a query, once its read models are as fresh as is asked for."""
+        asker = self._askers.get(type(query))
+        if asker is None:
+            names = sorted(kind.message_name for kind in self._askers)
+            raise UnknownMessage(kind="query", name=type(query).__name__, known=", ".join(names) or "none")
+        wire.checked(query)
+        after = demand.after
+        if demand.max_lag is not None:
+            after = max(after, await self._heads.within(demand.max_lag))
+        if not self.freshness.has(asker.tables, after):
+            try:
+                await self.freshness.wait(asker.tables, after, demand.timeout)
+            except NotFresh as error:
+                if demand.max_lag is not None:
+                    error.facts["max_lag"] = demand.max_lag
+                raise
+        return asker
