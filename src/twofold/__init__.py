@@ -10,7 +10,7 @@ from twofold.errors import NotFresh, Rejected, TwofoldError
 from twofold.history.ledger import LedgerEntry
 from twofold.history.transaction import Transaction
 from twofold.message import Command, Event, Metadata, Query
-from twofold.model import ReadModel, WriteModel
+from twofold.model import Delete, ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
 from twofold.read.answer import Answer
 from twofold.read.view import Found, View
@@ -29,6 +29,7 @@ __all__ = [
     "Causation",
     "Command",
     "Context",
+    "Delete",
     "Event",
     "Found",
     "Hashed",

@@ -21,6 +21,7 @@
     ├── CannotBlock             a call that waits, in an event loop's thread  cannot_block
     ├── RoleMissing             the node does not run that side               role_missing
     ├── ProjectionStopped       a projection cannot go on                     projection_stopped
+    ├── TooManyParked           more keys are parked than its limit allows    too_many_parked
     ├── InvalidSetting          a setting of a node cannot be used            invalid_setting
     ├── MissingExtra            an optional dependency is not installed       missing_extra
     ├── CannotListen            a server cannot have its address or port      cannot_listen
@@ -263,6 +264,16 @@ class ProjectionStopped(TwofoldError):
 
     code = "projection_stopped"
     _template = "the projection of {model} stopped at position {position}: {problem}"
+
+
+class TooManyParked(TwofoldError):
+    """More keys of a read model would be parked than it allows, so its projection stops. Facts: `model`, `limit`."""
+
+    code = "too_many_parked"
+    _template = (
+        "more than {limit} keys of read model {model} would be parked, so its projection stops before that; "
+        "see `twofold models parked` for what failed and mend it, or raise max_parked= of the class"
+    )
 
 
 class InvalidSetting(TwofoldError):

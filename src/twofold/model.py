@@ -47,7 +47,7 @@ class WriteModelType(msgspec.StructMeta):
 
 @dataclass_transform(field_specifiers=(msgspec.field,))
 class ReadModelType(msgspec.StructMeta):
-    """The metaclass of read models: takes `key=`, `name=` and `version=`."""
+    """The metaclass of read models: takes `key=`, `name=`, `version=`, `segments=` and `max_parked=`."""
 
     def __new__(
         mcls,
@@ -58,18 +58,28 @@ class ReadModelType(msgspec.StructMeta):
         key: str | tuple[str, ...] = (),
         name: str | None = None,
         version: int = 1,
+        segments: int = 1,
+        max_parked: int = 1_000,
         **options: Any,
     ) -> ReadModelType:
-        """Make the class; `key` names the field or fields that tell its rows apart."""
+        """Make the class; `key` names the field or fields that tell its rows apart.
+
+        Its keys are spread over `segments`, which nodes project side by side. Where more keys than `max_parked` are
+        parked, its projection stops.
+        """
         made = super().__new__(mcls, class_name, bases, namespace, **options)
         made.model_key = (key,) if isinstance(key, str) else tuple(key)
         made.model_name = name or class_name
         made.model_version = version
+        made.model_segments = segments
+        made.model_max_parked = max_parked
         return made
 
     model_key: tuple[str, ...]
     model_name: str
     model_version: int
+    model_segments: int
+    model_max_parked: int
 
 
 class WriteModel(msgspec.Struct, metaclass=WriteModelType):
@@ -97,10 +107,19 @@ class ReadModel(msgspec.Struct, metaclass=ReadModelType):
         def keys(event: StepCompleted) -> Iterable[date]: ...
 
     which returns the key values (tuples where the key has several fields) of all rows that the event touches; it
-    may take a second parameter `meta: Metadata`, as `evolve` may.
+    may take a second parameter `meta: Metadata`, as `evolve` may. Where `evolve` returns `Delete()`, the row is
+    deleted; a later event of its key begins a new one.
     """
 
     __side__: ClassVar[str] = "read"
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """What a read model's `evolve` returns to have its row deleted.
+
+    def evolve(self, event: Opened | Closed) -> Delete | None:
+        return Delete() if isinstance(event, Closed) else None
+    """
 
 
 class Fold(msgspec.Struct, frozen=True):
@@ -248,6 +267,13 @@ def check_read_model(model: type[ReadModel]) -> None:
                 what=f"the key {name!r} of read model {model.__name__} is no field of it (fields: {', '.join(fields)})",
                 where=where_is(model),
                 mend="name a field as the key, or add that field",
+            )
+    for name, number, most in (("segments", model.model_segments, 1024), ("max_parked", model.model_max_parked, None)):
+        if not isinstance(number, int) or number < 1 or (most is not None and number > most):
+            raise DeclarationError(
+                what=f"read model {model.__name__} has {name}={number!r}",
+                where=where_is(model),
+                mend=f"give a whole number from 1{'' if most is None else f' to {most:,}'}, or leave it out",
             )
     _refuse_frozen(model)
     _refuse_bare_fields(model, keys=model.model_key)

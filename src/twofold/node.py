@@ -446,7 +446,7 @@ class Node:
         statuses = [await self._views.status(table) for table in tables]
         seen = max((status.head for status in statuses), default=0)
         head = seen if self._history is None else await self._history.head()
-        problems = {projector.table.name: projector.problem for projector in self._projectors}
+        problems = {each.table.name: each.problem for each in self._projectors if each.problem is not None}
         found: list[ModelStatus] = []
         for table, status in zip(tables, statuses, strict=True):
             found.append(
@@ -614,11 +614,13 @@ class Node:
 
     async def _start_projecting(self, history: History, views: ViewStore, freshness: Freshness) -> None:
         for table in self.app.tables.values():
-            projector = Projector(table, history, views, self.app.codec, freshness, holder=self.name)
-            await projector.prepare()
-            self._projectors.append(projector)
+            for segment in range(table.segments):
+                codec = self.app.codec
+                projector = Projector(table, history, views, codec, freshness, holder=self.name, segment=segment)
+                await projector.prepare()
+                self._projectors.append(projector)
         for projector in self._projectors:
-            name = f"twofold-project-{projector.table.live_name}"
+            name = f"twofold-project-{projector.table.live_name}-{projector.segment}"
             self._tasks.append(asyncio.create_task(projector.run(), name=name))
 
     def _not_running(self, role: Role) -> NodeClosed | RoleMissing:

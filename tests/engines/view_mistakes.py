@@ -363,7 +363,7 @@ class Leasing(MemoryViews):
         super().__init__()
         self._held: dict[str, Held] = {}
 
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         held, moment = self._of(table), now()
         if held.holder not in (None, holder) and held.until > moment:
             return Lease(held.epoch, str(held.holder), mine=False, seconds=held.until - moment)
@@ -371,12 +371,12 @@ class Leasing(MemoryViews):
         held.holder, held.until = holder, moment + seconds
         return Lease(held.epoch, holder, mine=True, seconds=seconds)
 
-    async def release(self, table: Table[Any], holder: str) -> None:
+    async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
         if self._of(table).holder == holder:
             self._of(table).holder = None
 
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
-        stored = advance.epoch == self._of(table).epoch and await super().apply(table, advance)
+        stored = advance.epoch == self._of(table).epoch and await super().apply(table, replace(advance, epoch=0))
         if stored:
             self._of(table).head = advance.head
         return stored
@@ -396,7 +396,7 @@ class AnyEpoch(Leasing):
 
 
 class SameEpoch(Leasing):
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         lease = await super().claim(table, holder, seconds)
         self._of(table).epoch = 0
         return replace(lease, epoch=0)
@@ -405,35 +405,35 @@ class SameEpoch(Leasing):
 class NewEpochs(Leasing):
     """Counts renewals as takeovers."""
 
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         if self._of(table).holder == holder:
             self._of(table).epoch += 1
         return await super().claim(table, holder, seconds)
 
 
 class OpenToAll(Leasing):
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         self._of(table).until = 0
         return await super().claim(table, holder, seconds)
 
 
 class ReleasesAny(Leasing):
-    async def release(self, table: Table[Any], holder: str) -> None:
+    async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
         self._of(table).holder = None
 
 
 class NeverFree(Leasing):
-    async def release(self, table: Table[Any], holder: str) -> None:
+    async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
         pass
 
 
 class NeverEnds(Leasing):
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         return await super().claim(table, holder, seconds or 60)
 
 
 class LookThenTake(Leasing):
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         is_free = self._of(table).holder is None
         await asyncio.sleep(0)
         if is_free:

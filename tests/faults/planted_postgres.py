@@ -107,10 +107,10 @@ class Unfenced(Hesitant):
     """Stores a batch whoever holds the lease and wherever the checkpoint is by now."""
 
     async def _apply(self, table: Table[Any], advance: Advance) -> bool:
-        found = await self._projection(table, self._projector)
+        found = await self.standing(table, advance.segment)
         assert found is not None
         return await super()._apply(
-            table, msgspec.structs.replace(advance, expected=found["checkpoint"], epoch=found["epoch"])
+            table, msgspec.structs.replace(advance, expected=found.checkpoint, epoch=found.epoch)
         )
 
 

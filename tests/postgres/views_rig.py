@@ -28,7 +28,7 @@ class Unfenced(PostgresViews):
 
     def _advance(self, table: Table[Any], advance: Advance) -> tuple[Any, ...]:
         text, *values = super()._advance(table, advance)
-        return (text.replace("AND epoch = $5", "AND $5::bigint IS NOT NULL"), *values)
+        return (text.replace("AND epoch = $6", "AND $6::bigint IS NOT NULL"), *values)
 
 
 @asynccontextmanager

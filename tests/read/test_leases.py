@@ -205,8 +205,10 @@ def test_a_batch_rests_on_the_rows_of_the_one_that_is_being_stored(kept: int, mo
 def test_control_a_batch_that_rests_on_what_is_stored_alone_loses_events(monkeypatch: pytest.MonkeyPatch) -> None:
     load = Folding._load
 
-    async def stored_alone(self: Folding, keys: Sequence[Key], unsettled: Mapping[Key, Row]) -> Mapping[Key, Row]:
-        return await load(self, keys, {})
+    async def stored_alone(
+        self: Folding, keys: Sequence[Key], unsettled: Mapping[Key, Row | None]
+    ) -> Mapping[Key, Row | None]:
+        return await load(self, keys, {} if isinstance(self._store, Slow) else unsettled)
 
     monkeypatch.setattr(folding, "_ROWS_KEPT", 0)
     monkeypatch.setattr(Folding, "_load", stored_alone)

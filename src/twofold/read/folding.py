@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -13,14 +12,18 @@ import msgspec
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Recorded
 from twofold.message import Event, Metadata
-from twofold.model import ReadModel, fold_of, row_keys, wants_metadata
+from twofold.model import Delete, ReadModel, fold_of, row_keys, wants_metadata
+from twofold.read.pace import Pace
+from twofold.read.segment import segment_of
 from twofold.read.store import Parked, ViewStore
 from twofold.read.table import Key, Row, Table
 
-_SLICE = 500
 _KEYS_KEPT = 50_000
 _ROWS_KEPT = 5_000
-_NO_KEY = "null"
+NO_KEY = "null"
+"""What events are parked under that cannot tell their key."""
+
+
 _log = logging.getLogger("twofold.read")
 
 
@@ -43,9 +46,9 @@ class Touched:
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """What a batch makes of the rows that it touches, and the events that could not be applied."""
+    """What a batch makes of the rows that it touches, None where it deletes them, and what could not be applied."""
 
-    rows: Mapping[Key, Row] = {}
+    rows: Mapping[Key, Row | None] = {}
     parked: Sequence[Parked] = ()
 
 
@@ -56,10 +59,13 @@ class Folding:
         table: the read model's table.
         store: where its rows are loaded from.
         codec: the application's events.
+        segment: of the table's segments, the one whose keys are folded.
     """
 
-    def __init__(self, table: Table[Any], store: ViewStore, codec: Codec) -> None:
+    def __init__(self, table: Table[Any], store: ViewStore, codec: Codec, segment: int = 0) -> None:
         self.table = table
+        self._segment = segment
+        self._pace = Pace()
         self._store = store
         self._codec = codec
         model: type[ReadModel] = table.model
@@ -67,7 +73,7 @@ class Folding:
         self._keys_of = row_keys(table.model)
         self._wants_metadata = wants_metadata(table.model)
         self._parked: dict[str, Position] = {}
-        self._keys: dict[tuple[Any, ...], Key] = {}
+        self._keys: dict[tuple[Any, ...], Key | None] = {}
         self._kept: OrderedDict[Key, Any] = OrderedDict()
 
     async def take_up(self) -> None:
@@ -79,7 +85,7 @@ class Folding:
         """Keep no rows: what was folded last was not stored. The next batch is folded from what the store has."""
         self._kept.clear()
 
-    async def fold(self, batch: Sequence[Recorded], unsettled: Mapping[Key, Row]) -> Folded:
+    async def fold(self, batch: Sequence[Recorded], unsettled: Mapping[Key, Row | None]) -> Folded:
         """Return what a batch makes of the rows.
 
         Args:
@@ -88,21 +94,19 @@ class Folding:
         """
         touched: dict[Key, Touched] = {}
         parked: list[Parked] = []
-        for start in range(0, len(batch), _SLICE):
-            for recorded in batch[start : start + _SLICE]:
-                self._distribute(recorded, touched, parked)
-            await asyncio.sleep(0)
+        for recorded in batch:
+            self._distribute(recorded, touched, parked)
+            if self._pace.is_due():
+                await self._pace.pause()
         before = await self._load([key for key in touched if key not in self._kept], unsettled)
-        rows: dict[Key, Row] = {}
+        rows: dict[Key, Row | None] = {}
         failed: list[Key] = []
-        for number, (key, work) in enumerate(touched.items(), 1):
-            if self._parked and _text_of(key) in self._parked:
-                name = _text_of(key)
+        for key, work in touched.items():
+            if self._parked and text_of(key) in self._parked:
+                name = text_of(key)
                 parked.extend(Parked(name, happening.recorded.position) for happening in work.happenings)
-            elif not self._fold_row(key, work, before, rows):
+            elif not await self._fold_row(key, work, before, rows):
                 failed.append(key)
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
         if failed:
             before = await self._load(failed, unsettled)
             for key in failed:
@@ -113,78 +117,107 @@ class Folding:
             self._kept.popitem(last=False)
         return Folded(rows, parked)
 
-    async def _load(self, keys: Sequence[Key], unsettled: Mapping[Key, Row]) -> Mapping[Key, Row]:
+    @property
+    def parked(self) -> int:
+        """How many keys are parked."""
+        return len(self._parked)
+
+    async def _load(self, keys: Sequence[Key], unsettled: Mapping[Key, Row | None]) -> Mapping[Key, Row | None]:
         stored = [key for key in keys if key not in unsettled]
         loaded = await self._store.load(self.table, stored) if stored else {}
         return {**loaded, **{key: unsettled[key] for key in keys if key in unsettled}}
 
     def _distribute(self, recorded: Recorded, touched: dict[Key, Touched], parked: list[Parked]) -> None:
-        event = self._codec.decode(recorded)
-        metadata = recorded.metadata if self._wants_metadata else None
-        happening = Happening(recorded, event, metadata)
+        happening = self.happening(recorded)
+        event, metadata = happening.event, happening.metadata
         try:
             keys = {self._key(values): values for values in self._keys_of(event, metadata)}
         except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
-            self._report(recorded, error)
-            parked.append(Parked(_NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
+            if self._segment == 0:
+                self._report(recorded, error)
+                parked.append(Parked(NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
             return
         for key, values in keys.items():
+            if key is None:
+                continue
             work = touched.get(key)
             if work is None:
                 work = touched[key] = Touched(values)
             work.happenings.append(happening)
 
-    def _key(self, values: tuple[Any, ...]) -> Key:
-        key = self._keys.get(values)
-        if key is None:
+    def _key(self, values: tuple[Any, ...]) -> Key | None:
+        """Return key values as the table holds them; None where another segment's fold takes them."""
+        try:
+            return self._keys[values]
+        except KeyError:
             key = self.table.key_of(values)
-            if None in key:
-                raise TypeError(f"the key {', '.join(self.table.key)} is missing from the event")
-            if len(self._keys) >= _KEYS_KEPT:
-                self._keys.clear()
-            self._keys[values] = key
-        return key
+        if None in key:
+            raise TypeError(f"the key {', '.join(self.table.key)} is missing from the event")
+        if len(self._keys) >= _KEYS_KEPT:
+            self._keys.clear()
+        is_here = segment_of(key, self.table.segments) == self._segment
+        self._keys[values] = key if is_here else None
+        return self._keys[values]
 
-    def _fold_row(self, key: Key, work: Touched, before: Mapping[Key, Row], rows: dict[Key, Row]) -> bool:
+    async def _fold_row(
+        self, key: Key, work: Touched, before: Mapping[Key, Row | None], rows: dict[Key, Row | None]
+    ) -> bool:
         """Fold a row's events, keeping the instance for the next batch; False, and nothing kept, if one failed."""
         instance = self._kept.pop(key, None)
         try:
             if instance is None:
                 row = before.get(key)
-                instance = self.table.fresh(work.values) if row is None else self.table.instance(row)
+                instance = None if row is None else self.table.instance(row)
             for happening in work.happenings:
-                self._evolve(instance, happening)
-            rows[key] = self._row(key, instance)
+                instance = self._evolve(instance, work, happening)
+                if self._pace.is_due():
+                    await self._pace.pause()
+            rows[key] = None if instance is None else self._row(key, instance)
         except Exception:  # noqa: BLE001 - found again with care, where it is told which event it was
             return False
-        self._kept[key] = instance
+        if instance is not None:
+            self._kept[key] = instance
         return True
 
     def _fold_carefully(
-        self, key: Key, work: Touched, before: Row | None, rows: dict[Key, Row], parked: list[Parked]
+        self, key: Key, work: Touched, before: Row | None, rows: dict[Key, Row | None], parked: list[Parked]
     ) -> None:
         """Fold event by event up to the one that cannot be taken; park that one and those after it."""
-        name = _text_of(key)
-        good = before
+        name, good = text_of(key), before
         for place, happening in enumerate(work.happenings):
             try:
-                instance = self.table.fresh(work.values) if good is None else self.table.instance(good)
-                self._evolve(instance, happening)
-                good = self._row(key, instance)
+                good = self.step(key, work.values, good, happening)
             except Exception as error:  # noqa: BLE001 - the application's code; it is parked with what it raised
                 self._report(happening.recorded, error)
                 parked.append(Parked(name, happening.recorded.position, f"{type(error).__name__}: {error}"))
                 parked.extend(Parked(name, later.recorded.position) for later in work.happenings[place + 1 :])
                 break
-        if good is not None and good is not before:
             rows[key] = good
 
-    def _evolve(self, instance: Any, happening: Happening) -> None:
+    def step(self, key: Key, values: tuple[Any, ...], before: Row | None, happening: Happening) -> Row | None:
+        """Return what one event makes of a row; None is no row. Raises what the application's code raises."""
+        instance = None if before is None else self.table.instance(before)
+        instance = self._evolve(instance, Touched(values), happening)
+        return None if instance is None else self._row(key, instance)
+
+    def happening(self, recorded: Recorded) -> Happening:
+        """Return an event as rows meet it."""
+        return Happening(recorded, self._codec.decode(recorded), recorded.metadata if self._wants_metadata else None)
+
+    def _evolve(self, instance: Any, work: Touched, happening: Happening) -> Any:
+        """Fold one event into an instance, a fresh one if there is none; return None where its row is deleted."""
+        if instance is None:
+            instance = self.table.fresh(work.values)
         if self._fold.takes_metadata:
-            instance.evolve(happening.event, happening.metadata)
+            verdict = instance.evolve(happening.event, happening.metadata)
         else:
-            instance.evolve(happening.event)
+            verdict = instance.evolve(happening.event)
+        if verdict is not None:
+            if not isinstance(verdict, Delete):
+                raise TypeError(f"expected evolve to return nothing or Delete(), found {type(verdict).__name__}")
+            return None
         self.table.settle(instance)
+        return instance
 
     def _row(self, key: Key, instance: Any) -> Row:
         row: Row = self.table.row(instance)
@@ -200,5 +233,6 @@ class Folding:
         )  # fmt: skip
 
 
-def _text_of(key: Key) -> str:
+def text_of(key: Key) -> str:
+    """Return a key as it is parked: a JSON array of its values."""
     return msgspec.json.encode(key).decode()

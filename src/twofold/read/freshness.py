@@ -24,6 +24,7 @@ class Freshness:
     def __init__(self, store: ViewStore) -> None:
         self._store = store
         self._reached: dict[str, Position] = {}
+        self._segments: dict[str, dict[int, Position]] = {}
         self._moved = Signal()
         self._awaited: Counter[Table[Any]] = Counter()
         self._asked = Signal()
@@ -31,14 +32,27 @@ class Freshness:
         self._watch: asyncio.Task[StoreError | None] | None = None
         self._closed = False
 
-    def projects(self, table: Table[Any], *, here: bool) -> None:
-        """Note whether this process projects a read model, and so tells how far it has come."""
-        (self._here.add if here else self._here.discard)(table)
+    def projects(self, table: Table[Any], segment: int = 0, *, here: bool) -> None:
+        """Note whether this process projects a segment of a read model, and so tells how far it has come."""
+        segments = self._segments.setdefault(table.versioned_name, {})
+        if here:
+            segments.setdefault(segment, -1)
+        else:
+            segments.pop(segment, None)
+        # While others project some of it, the store tells how far the whole is.
+        (self._here.add if len(segments) == table.segments else self._here.discard)(table)
         self._moved.notify()
 
-    def moved(self, table: Table[Any], position: Position) -> None:
-        """Note that queries of a live read model now see everything up to a position."""
-        self._reached[table.versioned_name] = position
+    def moved(self, table: Table[Any], position: Position, segment: int = 0) -> None:
+        """Note that queries of a live read model now see everything of a segment up to a position."""
+        if table.segments == 1:
+            self._reached[table.versioned_name] = position
+        else:
+            segments = self._segments.setdefault(table.versioned_name, {})
+            segments[segment] = position
+            lowest = min(segments.values())
+            if len(segments) == table.segments and lowest >= 0:
+                self._reached[table.versioned_name] = lowest
         self._moved.notify()
 
     def reached(self, table: Table[Any]) -> Position | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from twofold.errors import HistoryMismatch, StoreError, TwofoldError
+from twofold.errors import HistoryMismatch, StoreError, TooManyParked, TwofoldError
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Recorded
@@ -34,12 +34,12 @@ class Storing(msgspec.Struct, frozen=True):
 
     task: asyncio.Task[bool]
     advance: Advance
-    rows: Mapping[Key, Row]
+    rows: Mapping[Key, Row | None]
     events: int
 
 
 class Projector:
-    """Keeps one read model up to date, or stands by while another node does.
+    """Keeps one segment of a read model up to date, or stands by while another node does.
 
     Each batch is folded while the one before is being stored.
 
@@ -52,6 +52,7 @@ class Projector:
         holder: this node's name, unlike that of any other; leases are held under it.
         lease: for how many seconds a lease is taken; so long after its node died, another takes over.
         batch: how many events are folded and stored together, at least, while there are so many.
+        segment: which of the table's segments.
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class Projector:
         holder: str = "this process",
         lease: float = LEASE,
         batch: int = BATCH,
+        segment: int = 0,
     ) -> None:
         self.table = table
+        self.segment = segment
         self.problem: str | None = None
         self._history = history
         self._store = store
@@ -74,12 +77,13 @@ class Projector:
         self._holder = holder
         self._seconds = lease
         self._batch = batch
-        self._folding = Folding(table, store, codec)
+        self._folding = Folding(table, store, codec, segment)
         self._selection = Selection((Criterion(types=table.event_names),))
         self._lease: Lease | None = None
         self._renewal = 0.0
         self._seen = 0
         self._checkpoint: Position = 0
+        self._ready = False
         self._live = False
         self._storing: Storing | None = None
         self._last = 0
@@ -120,7 +124,7 @@ class Projector:
         """Let another node take over at once. Not while it runs."""
         self._lease = None
         with contextlib.suppress(StoreError):
-            await self._store.release(self.table, self._holder)
+            await self._store.release(self.table, self._holder, self.segment)
 
     async def _lead(self) -> None:
         """Return as the one that projects: with a lease that lasts a while yet, and from where the table stands."""
@@ -128,7 +132,7 @@ class Projector:
             now = asyncio.get_running_loop().time()
             if self._lease is not None and now < self._renewal:
                 return
-            lease = await self._store.claim(self.table, self._holder, self._seconds)
+            lease = await self._store.claim(self.table, self._holder, self._seconds, self.segment)
             if not lease.mine:
                 await self._stand_by(lease)
                 continue
@@ -136,12 +140,12 @@ class Projector:
             self._lease, self._renewal = lease, now + lease.seconds / 3
             if is_news:
                 await self._take_up()
-                self._freshness.projects(self.table, here=True)
+                self._freshness.projects(self.table, self.segment, here=True)
 
     async def _stand_by(self, lease: Lease) -> None:
         """Wait until the lease may have become free, by its end or by a release."""
         self._lease, self.problem = None, None
-        self._freshness.projects(self.table, here=False)
+        self._freshness.projects(self.table, self.segment, here=False)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(max(lease.seconds, 0.01), self._seconds / 5)):
                 # Most hints are of batches only; a claim for each of them would be one too many.
@@ -151,7 +155,10 @@ class Projector:
                     self._seen = await self._store.changed(seen)
 
     async def _take_up(self) -> None:
-        self._checkpoint = await self._store.prepare(self.table, self._history.id)
+        await self._store.prepare(self.table, self._history.id)
+        standing = await self._store.standing(self.table, self.segment)
+        assert standing is not None
+        self._checkpoint, self._ready, self._live = standing.checkpoint, standing.ready, standing.live
         head = await self._history.head()
         if self._checkpoint > head:
             raise HistoryMismatch(
@@ -159,18 +166,23 @@ class Projector:
                 problem=f"it was projected up to position {self._checkpoint}, the history ends at {head}",
             )
         await self._folding.take_up()
-        self._live = await self._store.checkpoint(self.table) is not None
+        self._tell()
+
+    def _tell(self) -> None:
         if self._live:
-            self._freshness.moved(self.table, self._checkpoint)
+            self._freshness.moved(self.table, self._checkpoint, self.segment)
 
     async def _follow(self) -> None:
         """Bring the read model to the head as it is now, or wait until there is more."""
         await self._lead()
         head = await self._history.head()
-        if head > self._checkpoint or not self._live:
+        if head > self._checkpoint or not self._ready:
             await self._project(head)
             return
         self.problem = None
+        if not self._live:
+            await self._wait_for_the_others()
+            return
         time = asyncio.get_running_loop().time
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(None if self._renewal == float("inf") else self._renewal):
@@ -178,6 +190,13 @@ class Projector:
         # Under load this makes one batch of many commits; whoever waits for the read model ends it at once.
         linger = _LINGER_BUSY if self._last >= _BUSY else _LINGER
         await self._freshness.linger(self.table, self._last_time + linger - time())
+
+    async def _wait_for_the_others(self) -> None:
+        """Look again when some other segment, too, may have caught up: the last one makes the table live."""
+        self._seen = await self._store.changed(self._seen)
+        standing = await self._store.standing(self.table, self.segment)
+        self._live = standing is not None and standing.live
+        self._tell()
 
     async def _project(self, head: Position) -> None:
         batch: Sequence[Recorded] = ()
@@ -189,7 +208,7 @@ class Projector:
                         return
                     batch = following
             # A caught-up read model stands at the head, whether or not the last events are any of its own.
-            await self._advance(batch, head, head, live=not self._live)
+            await self._advance(batch, head, head, live=not self._ready)
             await self._settle()
         except BaseException:
             await self._abandon()
@@ -202,9 +221,12 @@ class Projector:
         folded = await self._folding.fold(batch, {} if self._storing is None else self._storing.rows)
         if not await self._settle():
             return False
+        if self._folding.parked > self.table.model.model_max_parked:
+            raise TooManyParked(model=self.table.name, limit=self.table.model.model_max_parked)
         assert self._lease is not None
+        rows, deleted = _told_apart(folded.rows)
         advance = Advance(
-            self._checkpoint, reached, list(folded.rows.values()), folded.parked, live, self._lease.epoch, head
+            self._checkpoint, reached, rows, folded.parked, live, self._lease.epoch, head, deleted, self.segment
         )
         task = asyncio.create_task(self._store.apply(self.table, advance), name=f"twofold-store-{self.table.live_name}")
         self._storing = Storing(task, advance, folded.rows, len(batch))
@@ -223,11 +245,13 @@ class Projector:
             return False
         time = asyncio.get_running_loop().time()
         self._checkpoint, self._last, self._last_time = storing.advance.reached, storing.events, time
-        self._live = self._live or storing.advance.live
         assert self._lease is not None
         self._renewal = time + self._lease.seconds / 3
-        if self._live:
-            self._freshness.moved(self.table, self._checkpoint)
+        if storing.advance.live:
+            self._ready = True
+            standing = await self._store.standing(self.table, self.segment)
+            self._live = standing is not None and standing.live
+        self._tell()
         return True
 
     async def _abandon(self) -> None:
@@ -241,6 +265,12 @@ class Projector:
             await asyncio.wait([storing.task])
             if not storing.task.cancelled():
                 storing.task.exception()
+
+
+def _told_apart(rows: Mapping[Key, Row | None]) -> tuple[Sequence[Row], Sequence[Key]]:
+    """Return the rows to store and the keys whose rows to delete."""
+    kept = [row for row in rows.values() if row is not None]
+    return kept, [] if len(kept) == len(rows) else [key for key, row in rows.items() if row is None]
 
 
 async def _gathered(pages: AsyncIterator[Sequence[Recorded]], wanted: int) -> AsyncGenerator[Sequence[Recorded], None]:

@@ -23,8 +23,39 @@ class Parked(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Unparked(msgspec.Struct, frozen=True):
+    """A key that is parked no longer: its events were applied after all, or are given up.
+
+    Args:
+        key: as it was parked.
+        positions: of its parked events; all of them, in order.
+        rows: what they made of its row; nothing where they are given up.
+        deleted: the key, where they deleted its row.
+    """
+
+    key: str
+    positions: Sequence[Position]
+    rows: Sequence[Row] = ()
+    deleted: Sequence[Key] = ()
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a segment of a table stands: its checkpoint, the epoch under which batches are stored, and readiness.
+
+    `ready` tells that it has once caught up; the table is live, and shown by the live name, when all of its have.
+    """
+
+    checkpoint: Position
+    epoch: int
+    ready: bool
+    live: bool
+
+
 class Lease(msgspec.Struct, frozen=True):
-    """Who projects a table. `epoch` grows at every takeover, so that what an earlier holder still writes is refused.
+    """Who projects a segment. `epoch` grows at every takeover, so that what an earlier holder still writes is refused.
+
+    It also grows whenever rows are changed by other hands than the projection's: by a rebuild, or by taking up what was
+    parked. Whoever projects then begins again from what is stored.
 
     `holder` is the node that has it, which may be another one than asked; `mine` tells whether it is the one that did.
     It lasts for `seconds` from now, unless it is renewed or released; for ever where a store needs no renewal.
@@ -44,9 +75,11 @@ class Advance(msgspec.Struct, frozen=True):
         reached: the new checkpoint.
         rows: whole rows, to be inserted or to replace what has their key.
         parked: events to remember as not applied.
-        live: True to make this version the one that the live name shows.
+        live: True to say that this segment has caught up. When all segments of the table have, the live name shows it.
         epoch: that of the lease under which the batch was folded; if it is another by now, nothing is stored (R2).
         head: the head of the history as the projection saw it, for nodes that cannot see the history themselves.
+        deleted: keys whose rows are to be deleted, none of them a row's above.
+        segment: of which segment the batch is; all of its keys are that segment's.
     """
 
     expected: Position
@@ -56,13 +89,15 @@ class Advance(msgspec.Struct, frozen=True):
     live: bool = False
     epoch: int = 0
     head: Position = 0
+    deleted: Sequence[Key] = ()
+    segment: int = 0
 
 
 class TableStatus(msgspec.Struct, frozen=True):
     """How a read model's table stands: its checkpoint, whether the live name shows it, its rows, its parked keys.
 
     `holder` is the node that projects it, None where nobody does or the store keeps no leases. `head` is the history's
-    as the projection last saw it, 0 where the store does not keep it.
+    as the projection last saw it, 0 where the store does not keep it. Of several segments it is the lowest checkpoint.
     """
 
     checkpoint: Position
@@ -71,6 +106,13 @@ class TableStatus(msgspec.Struct, frozen=True):
     parked: int
     holder: str | None = None
     head: Position = 0
+
+
+class SegmentStatus(msgspec.Struct, frozen=True):
+    """How far a segment is, and who projects it, None where nobody does or the store keeps no leases."""
+
+    checkpoint: Position
+    holder: str | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -96,22 +138,41 @@ class ViewStore(Protocol):
     """
 
     async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
-        """Make the table of this definition where there is none, and return its checkpoint.
+        """Make the table of this definition where there is none, and return the lowest checkpoint of its segments.
 
         Raises:
             HistoryMismatch: the table was filled from another history.
         """
         ...
 
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
-        """Take or renew the lease on projecting a table that was prepared, for so many seconds of the store's clock.
+    async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the table's spare anew, empty and at position 0; a spare is never live.
 
-        Where another holder's has not run out, return that one. A store on which a batch can be stored from the
-        expected checkpoint alone may give the same lease to everybody.
+        Whatever an earlier projection of it still has in its hands is refused.
         """
         ...
 
-    async def release(self, table: Table[Any], holder: str) -> None:
+    async def exchange(self, table: Table[Any]) -> bool:
+        """Exchange a live table and its spare in one transaction: rows, checkpoints and parked events (R5).
+
+        Projections of both begin again from what is stored. False, and nothing is changed, where the table is not live,
+        or a segment of the spare is not ready or is behind the table's: queries never see an older state than before.
+        """
+        ...
+
+    async def standing(self, table: Table[Any], segment: int = 0) -> Standing | None:
+        """Return where a segment stands, as whoever projects it sees it; None where the table was not prepared."""
+        ...
+
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
+        """Take or renew the lease on projecting a segment of a table that was prepared, for so many seconds.
+
+        They are seconds of the store's clock. Where another holder's has not run out, return that one. A store on which
+        a batch can be stored from the expected checkpoint alone may give the same lease to everybody.
+        """
+        ...
+
+    async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
         """Give up the holder's lease, if it has one."""
         ...
 
@@ -123,6 +184,21 @@ class ViewStore(Protocol):
         """Return the parked keys with the position of the first event of each that was not applied."""
         ...
 
+    async def parked(self, table: Table[Any], key: str | None = None) -> Sequence[Parked]:
+        """Return the parked events, of one key or of all, in the order of their positions."""
+        ...
+
+    async def unpark(self, table: Table[Any], unparked: Unparked) -> bool:
+        """Store what became of a key's parked events and forget them, in one transaction; the epochs grow.
+
+        False, and nothing is changed, where the key's parked events are not these, or not these alone.
+        """
+        ...
+
+    async def rows_at(self, table: Table[Any], keys: Sequence[Key], segment: int = 0) -> tuple[Position, Sequence[Row]]:
+        """Return the rows that have these keys, together with the checkpoint of their segment at that very moment."""
+        ...
+
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         """Store a batch in one transaction, and renew the lease; False, and nothing stored, where it may not be.
 
@@ -131,7 +207,7 @@ class ViewStore(Protocol):
         ...
 
     async def checkpoint(self, table: Table[Any]) -> Position | None:
-        """Return the table's checkpoint while the live name shows it, else None."""
+        """Return the lowest checkpoint of the table's segments while the live name shows it, else None."""
         ...
 
     async def changed(self, seen: int) -> int:
@@ -144,6 +220,10 @@ class ViewStore(Protocol):
 
     async def status(self, table: Table[Any]) -> TableStatus:
         """Return how the table stands."""
+        ...
+
+    async def segments(self, table: Table[Any]) -> Sequence[SegmentStatus]:
+        """Return how each segment of the table stands; nothing where it was not prepared."""
         ...
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -23,6 +25,7 @@ Key: TypeAlias = tuple[Scalar, ...]
 # What the strictest database can do: names in PostgreSQL end after 63 bytes, one of its indexes takes keys up to 2,704.
 # Elsewhere more would do, but then an application would have to be changed when it moves.
 _LONGEST_NAME = 63
+_SPARE = "_spare"
 _LONGEST_KEY = 2000
 
 
@@ -46,15 +49,18 @@ class Table(Generic[M]):
         self.key: tuple[str, ...] = model.model_key
         self.event_names = tuple(event.message_name for event in fold_of(model).events)
         self.fingerprint = fingerprint(model)
+        self.segments: int = model.model_segments
+        self.is_spare = False
         self._by_name = {column.name: column for column in self.columns}
         self._to_row = [(column.name, column.optional, column.to_row) for column in self.columns]
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
         self._settled = [(column.name, form) for column in self.columns if (form := settled_form(column))]
         _refuse_equal_names(model, [column.name for column in self.columns], "columns")
         _refuse_equal_names(model, self.key, "fields of the key")
-        if len(self.versioned_name) > _LONGEST_NAME:
+        longest = self.versioned_name + _SPARE
+        if len(longest) > _LONGEST_NAME:
             raise DeclarationError(
-                what=f"the table of {model.__name__} would be named {self.versioned_name}, which is longer than "
+                what=f"a table of {model.__name__} would be named {longest}, which is longer than "
                 f"{_LONGEST_NAME} characters",
                 where=where_is(model),
                 mend='give it a shorter name: `class …(ReadModel, key=…, name="…")`',
@@ -71,7 +77,19 @@ class Table(Generic[M]):
     @property
     def versioned_name(self) -> str:
         """The name of the table for this definition; the live name is a view over one of these."""
-        return f"{self.live_name}__{self.fingerprint}"
+        return f"{self.live_name}__{self.version}"
+
+    @property
+    def version(self) -> str:
+        """What tells this table from the read model's others: the fingerprint, with a word behind it for the spare."""
+        return f"{self.fingerprint}{_SPARE if self.is_spare else ''}"
+
+    @cached_property
+    def spare(self) -> Table[M]:
+        """The table beside this one, of the same definition: where a rebuild fills it, and where it leaves the old."""
+        spare = copy.copy(self)
+        spare.is_spare = True
+        return spare
 
     def row(self, instance: M) -> Row:
         """Return an instance as values for the database, in the order of the columns.
@@ -176,6 +194,7 @@ def fingerprint(model: type[ReadModel]) -> str:
     return digest(
         (
             str(model.model_version),
+            *([f"{model.model_segments} segments"] if model.model_segments > 1 else []),
             ",".join(model.model_key),
             ",".join(sorted(event.message_name for event in fold_of(model).events)),
             schema_of(model),

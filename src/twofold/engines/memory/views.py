@@ -14,7 +14,7 @@ from twofold.errors import HistoryMismatch, InvalidFilter
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.column import Scalar
-from twofold.read.store import Advance, Lease, Page, Parked, TableStatus
+from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked
 from twofold.read.table import Key, Row, Table
 
 _READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
@@ -25,13 +25,37 @@ def _only_reading(operation: int, *_: str | None) -> int:
     return apsw.SQLITE_OK if operation in _READING else apsw.SQLITE_DENY
 
 
+class _Segment:
+    def __init__(self) -> None:
+        self.checkpoint: Position = 0
+        self.epoch = 0
+        self.ready = False
+
+
 class _Kept:
-    def __init__(self, history_id: UUID) -> None:
+    def __init__(self, history_id: UUID, segments: int) -> None:
         self.history_id = history_id
         self.rows: dict[Key, Row] = {}
-        self.checkpoint: Position = 0
         self.live = False
         self.parked: list[Parked] = []
+        self.segments = [_Segment() for _ in range(segments)]
+
+    @property
+    def checkpoint(self) -> Position:
+        return min(segment.checkpoint for segment in self.segments)
+
+    def end_live(self) -> None:
+        for segment in self.segments:
+            segment.ready = segment.ready and not self.live
+        self.live = False
+
+    def begin_epoch(self, epoch: int) -> None:
+        for segment in self.segments:
+            segment.epoch = epoch
+
+    @property
+    def next_epoch(self) -> int:
+        return 1 + max(segment.epoch for segment in self.segments)
 
 
 class MemoryViews:
@@ -43,22 +67,57 @@ class MemoryViews:
 
     async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
         """Make the table where there is none; see `ViewStore.prepare`."""
-        kept = self._tables.setdefault(table.versioned_name, _Kept(history_id))
+        kept = self._tables.setdefault(table.versioned_name, _Kept(history_id, table.segments))
         if kept.history_id != history_id:
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {kept.history_id}")
         return kept.checkpoint
 
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
-        """Give everybody the same lease: the checkpoint keeps them apart."""
-        return Lease(epoch=0, holder=holder, mine=True)
+    async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the spare anew; see `ViewStore.begin_spare`."""
+        before = self._tables.get(table.spare.versioned_name)
+        kept = self._tables[table.spare.versioned_name] = _Kept(history_id, table.segments)
+        kept.begin_epoch(0 if before is None else before.next_epoch)
 
-    async def release(self, table: Table[Any], holder: str) -> None:
+    async def exchange(self, table: Table[Any]) -> bool:
+        """Exchange the table and its spare; see `ViewStore.exchange`."""
+        kept, spare = (self._tables.get(each.versioned_name) for each in (table, table.spare))
+        if kept is None or spare is None or not kept.live:
+            return False
+        pairs = zip(spare.segments, kept.segments, strict=True)
+        if not all(one.ready and one.checkpoint >= other.checkpoint for one, other in pairs):
+            return False
+        epoch = max(kept.next_epoch, spare.next_epoch)
+        for each in (kept, spare):
+            each.begin_epoch(epoch)
+        kept.end_live()
+        spare.live = True
+        self._tables |= {table.versioned_name: spare, table.spare.versioned_name: kept}
+        self._moved.notify()
+        return True
+
+    async def standing(self, table: Table[Any], segment: int = 0) -> Standing | None:
+        """Return where a segment stands."""
+        kept = self._tables.get(table.versioned_name)
+        if kept is None:
+            return None
+        found = kept.segments[segment]
+        return Standing(found.checkpoint, found.epoch, found.ready, kept.live)
+
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
+        """Give everybody the same lease: the checkpoint keeps them apart."""
+        return Lease(self._tables[table.versioned_name].segments[segment].epoch, holder, mine=True)
+
+    async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
         """Do nothing: there is nothing to give up."""
 
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
         """Return rows by key."""
         rows = self._tables[table.versioned_name].rows
         return {key: rows[key] for key in keys if key in rows}
+
+    async def rows_at(self, table: Table[Any], keys: Sequence[Key], segment: int = 0) -> tuple[Position, Sequence[Row]]:
+        """Return rows and the checkpoint."""
+        return self._tables[table.versioned_name].segments[segment].checkpoint, await self.get(table, keys)
 
     async def parked_keys(self, table: Table[Any]) -> Mapping[str, Position]:
         """Return the parked keys."""
@@ -67,18 +126,36 @@ class MemoryViews:
             first.setdefault(parked.key, parked.position)
         return first
 
+    async def parked(self, table: Table[Any], key: str | None = None) -> Sequence[Parked]:
+        """Return the parked events."""
+        found = [each for each in self._tables[table.versioned_name].parked if key in (None, each.key)]
+        return sorted(found, key=lambda each: (each.position, each.key))
+
+    async def unpark(self, table: Table[Any], unparked: Unparked) -> bool:
+        """Forget a key's parked events; see `ViewStore.unpark`."""
+        kept = self._tables[table.versioned_name]
+        if [each.position for each in await self.parked(table, unparked.key)] != list(unparked.positions):
+            return False
+        kept.parked = [each for each in kept.parked if each.key != unparked.key]
+        _store(table, kept, unparked.rows, unparked.deleted)
+        kept.begin_epoch(kept.next_epoch)
+        self._moved.notify()
+        return True
+
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         """Store a batch; see `ViewStore.apply`."""
         kept = self._tables[table.versioned_name]
-        if kept.checkpoint != advance.expected:
+        segment = kept.segments[advance.segment]
+        if (segment.checkpoint, segment.epoch) != (advance.expected, advance.epoch):
             return False
-        kept.rows |= {table.key_in(row): row for row in advance.rows}
+        _store(table, kept, advance.rows, advance.deleted)
         kept.parked.extend(advance.parked)
-        kept.checkpoint = advance.reached
-        if advance.live:
+        segment.checkpoint = advance.reached
+        segment.ready = segment.ready or advance.live
+        if advance.live and not table.is_spare and not kept.live and all(each.ready for each in kept.segments):
             for name, other in self._tables.items():
                 if name.rpartition("__")[0] == table.live_name:
-                    other.live = False
+                    other.end_live()
             kept.live = True
         self._moved.notify()
         return True
@@ -97,7 +174,12 @@ class MemoryViews:
         kept = self._tables.get(table.versioned_name)
         if kept is None:
             return TableStatus(checkpoint=0, live=False, rows=0, parked=0)
-        return TableStatus(kept.checkpoint, kept.live, len(kept.rows), len({p.key for p in kept.parked}))
+        return TableStatus(kept.checkpoint, kept.live, len(kept.rows), len({each.key for each in kept.parked}))
+
+    async def segments(self, table: Table[Any]) -> Sequence[SegmentStatus]:
+        """Return how each segment stands."""
+        kept = self._tables.get(table.versioned_name)
+        return [] if kept is None else [SegmentStatus(segment.checkpoint) for segment in kept.segments]
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""
@@ -157,6 +239,12 @@ class MemoryViews:
             place, is_decimal = _places(table, [name])[0], table.column(name).kind == "decimal"
             rows = [row for row in rows if _number(row[place], is_decimal) == _number(value, is_decimal)]
         return rows
+
+
+def _store(table: Table[Any], kept: _Kept, rows: Sequence[Row], deleted: Sequence[Key]) -> None:
+    kept.rows |= {table.key_in(row): row for row in rows}
+    for key in deleted:
+        kept.rows.pop(key, None)
 
 
 def _number(value: Scalar, is_decimal: bool) -> Scalar | Decimal:

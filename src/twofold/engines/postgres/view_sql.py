@@ -10,7 +10,7 @@ from twofold.engines.postgres.statements import statement
 from twofold.read.store import Page
 from twofold.read.table import Table
 
-_ADVANCE_VALUES = 9
+_ADVANCE_VALUES = 11
 
 
 class Bound:
@@ -30,10 +30,13 @@ class ViewSql:
 
     Attributes:
         name: the table.
+        bare_name: the same without its schema.
         by_key: reads the row of one key; its values are the parameters.
         by_keys: reads the rows of many; the parameters are arrays, one a field of the key.
         advance: stores a batch; see `sql/advance.sql`.
         advance_with_rows: the same; further parameters are arrays of the rows' values, one a column.
+        upsert: stores rows alone; the parameters are arrays of their values, one a column.
+        delete: deletes the rows of many keys; the parameters are arrays, one a field of the key.
         select: the beginning of a statement that reads rows.
     """
 
@@ -41,6 +44,7 @@ class ViewSql:
         self._columns = {column.name: column for column in stored_columns(table)}
         self._key = [self._columns[name] for name in table.key]
         self.name = _in_views(table.versioned_name)
+        self.bare_name = quoted(table.versioned_name)
         self._live = _in_views(table.live_name)
         shown = ", ".join(column.shown(place) for place, column in enumerate(self._columns.values(), 1))
         self.select = f"SELECT {shown} FROM {self.name} AS {quoted(table.live_name)} "
@@ -49,13 +53,26 @@ class ViewSql:
         )
         self.by_keys = self._by_keys(shown)
         self.advance = statement("advance").format(stored="")
-        self.advance_with_rows = statement("advance").format(stored=self._upsert())
+        self.upsert = self._upsert(0)
+        moved = self._upsert(_ADVANCE_VALUES, "WHERE EXISTS (SELECT FROM moved)")
+        self.advance_with_rows = statement("advance").format(stored=f", stored AS ({moved})")
+        self.delete = self._delete()
 
     def create(self) -> str:
         """Return the statement that makes the table."""
         lines = [line for column in self._columns.values() for line in column.definitions()]
         keys = ", ".join(quoted(column.name) for column in self._key)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys}))"
+
+    def drop(self) -> str:
+        """Return the statement that removes the table."""
+        return f"DROP TABLE IF EXISTS {self.name}"
+
+    def exchange(self, other: ViewSql) -> str:
+        """Return the statements that exchange the names of this table and another."""
+        between = "twofold_between"
+        names = ((self.name, between), (other.name, self.bare_name), (f"views.{between}", other.bare_name))
+        return "; ".join(f"ALTER TABLE {old} RENAME TO {new}" for old, new in names)
 
     def show(self) -> str:
         """Return the statements that make the live name show this table."""
@@ -83,22 +100,26 @@ class ViewSql:
         found = f"SELECT * FROM {self.name} WHERE {same} LIMIT 1"
         return f"SELECT {shown} FROM unnest({arrays}) AS sent ({names}) CROSS JOIN LATERAL ({found}) AS found"
 
-    def _upsert(self) -> str:
+    def _upsert(self, values: int, condition: str = "WHERE true") -> str:
+        """Return the statement that stores rows; its parameters come after so many others."""
         columns = list(self._columns.values())
-        arrays = ", ".join(
-            f"${place}::{column.form.sent}[]" for place, column in enumerate(columns, _ADVANCE_VALUES + 1)
-        )
+        arrays = ", ".join(f"${place}::{column.form.sent}[]" for place, column in enumerate(columns, values + 1))
         names = ", ".join(f'"{place}"' for place in range(1, len(columns) + 1))
         written = [pair for place, column in enumerate(columns, 1) for pair in column.targets(f'sent."{place}"')]
         keys = [quoted(column.name) for column in self._key]
         rest = [target for target, _ in written if target not in keys]
         change = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
-        return f""", stored AS (
+        return f"""
             INSERT INTO {self.name} ({", ".join(target for target, _ in written)})
-            SELECT {", ".join(value for _, value in written)} FROM unnest({arrays}) AS sent ({names})
-            WHERE EXISTS (SELECT FROM moved)
+            SELECT {", ".join(value for _, value in written)} FROM unnest({arrays}) AS sent ({names}) {condition}
             ON CONFLICT ({", ".join(keys)}) DO {change}
-        )"""
+        """
+
+    def _delete(self) -> str:
+        arrays = ", ".join(f"${place}::{column.form.sent}[]" for place, column in enumerate(self._key, 1))
+        names = ", ".join(f'"{place}"' for place in range(1, len(self._key) + 1))
+        same = " AND ".join(column.equals(f'sent."{place}"') for place, column in enumerate(self._key, 1))
+        return f"DELETE FROM {self.name} USING unnest({arrays}) AS sent ({names}) WHERE {same}"
 
     def _where(self, page: Page, bound: Bound) -> str:
         parts = [

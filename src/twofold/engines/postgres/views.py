@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from twofold.engines.postgres.view_sql import ViewSql
 from twofold.errors import HistoryMismatch, InvalidFilter, OutcomeUnknown, StoreError, StoreFailed
 from twofold.history.record import Position
 from twofold.history.signal import Signal
-from twofold.read.store import Advance, Lease, Page, TableStatus
+from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked
 from twofold.read.table import Key, Row, Table
 
 CHANNEL = "twofold_views"
@@ -59,23 +60,54 @@ class PostgresViews:
         if found is None:
             async with self._projector.transaction() as connection:
                 await connection.execute(statement("views_lock"))
-                await connection.execute(statement("projection_begin"), *_identity(table), history_id)
-                await connection.execute(self._sql(table).create())
+                await self._make(connection, table, history_id, epoch=0)
             found = await self._projection(table, self._projector)
             assert found is not None
         if found["history_id"] != history_id:
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {found['history_id']}")
         return int(found["checkpoint"])
 
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
+    async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the spare anew; see `ViewStore.begin_spare`."""
+        spare = table.spare
+        async with self._projector.transaction() as connection:
+            await connection.execute(statement("views_lock"))
+            epochs = await connection.fetch(statement("projection_forget"), *_identity(spare))
+            await connection.execute(self._sql(spare).drop())
+            await self._make(connection, spare, history_id, epoch=max((row[0] for row in epochs), default=-1) + 1)
+
+    async def exchange(self, table: Table[Any]) -> bool:
+        """Exchange the table and its spare; see `ViewStore.exchange`."""
+        name, version, spare = table.live_name, table.version, table.spare.version
+        async with self._projector.transaction() as connection:
+            await connection.execute(statement("views_lock"))
+            can = await connection.fetch(statement("projection_behind"), name, version, spare)
+            if len(can) != table.segments or not all(row[0] for row in can):
+                return False
+            for kind in ("projection_rename", "parked_rename"):
+                for old, new in ((version, ""), (spare, version), ("", spare)):
+                    await connection.execute(statement(kind), name, old, new)
+            await connection.execute(self._sql(table).exchange(self._sql(table.spare)))
+            await self._show(connection, table)
+            for each in (version, spare):
+                await connection.execute(statement("projection_new_epoch"), name, each)
+        self._has_moved()
+        return True
+
+    async def standing(self, table: Table[Any], segment: int = 0) -> Standing | None:
+        """Return where a segment stands."""
+        rows = await self._projector.fetch(statement("projection_standing"), *_identity(table), segment)
+        return Standing(*rows[0]) if rows else None
+
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Take or renew the lease by the database's clock; see `ViewStore.claim`."""
-        rows = await self._projector.call(statement("claim"), *_identity(table), holder, float(seconds))
+        rows = await self._projector.call(statement("claim"), *_identity(table), segment, holder, float(seconds))
         epoch, found, left, mine = rows[0]
         return Lease(epoch=epoch, holder=found or "", mine=mine, seconds=left)
 
-    async def release(self, table: Table[Any], holder: str) -> None:
+    async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
         """Give up the holder's lease."""
-        if await self._projector.call(statement("release"), *_identity(table), holder):
+        if await self._projector.call(statement("release"), *_identity(table), segment, holder):
             self._has_moved()
 
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
@@ -88,13 +120,40 @@ class PostgresViews:
         rows = await self._projector.fetch(statement("parked_keys"), *_identity(table))
         return {row[0]: row[1] for row in rows}
 
+    async def parked(self, table: Table[Any], key: str | None = None) -> Sequence[Parked]:
+        """Return the parked events."""
+        return [Parked(*row) for row in await self._reader.fetch(statement("parked"), *_identity(table), key)]
+
+    async def unpark(self, table: Table[Any], unparked: Unparked) -> bool:
+        """Forget a key's parked events; see `ViewStore.unpark`."""
+        with contextlib.suppress(_Refused):
+            async with self._projector.transaction() as connection:
+                # It locks the segments' rows: no batch is stored in between.
+                await connection.execute(statement("projection_new_epoch"), *_identity(table))
+                found = await connection.fetch(statement("parked_forget"), *_identity(table), unparked.key)
+                if {row[0] for row in found} != set(unparked.positions):
+                    raise _Refused
+                await self._store(connection, table, unparked.rows, unparked.deleted)
+            self._has_moved()
+            return True
+        return False
+
+    async def rows_at(self, table: Table[Any], keys: Sequence[Key], segment: int = 0) -> tuple[Position, Sequence[Row]]:
+        """Return rows and the checkpoint, read in one state of the database."""
+        async with self._projector.transaction() as connection:
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            standing = await connection.fetch(statement("projection_standing"), *_identity(table), segment)
+            rows = await connection.fetch(self._sql(table).by_keys, *zip(*keys, strict=True)) if keys else []
+        return standing[0][0], list(map(tuple, rows))
+
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
-        """Store a batch in one statement, which is one transaction; see `ViewStore.apply`."""
+        """Store a batch, in one statement where that will do; see `ViewStore.apply`."""
         try:
-            stored = await (self._apply_live(table, advance) if advance.live else self._apply(table, advance))
+            is_plain = not advance.live and not advance.deleted
+            stored = await (self._apply(table, advance) if is_plain else self._apply_in_steps(table, advance))
         except OutcomeUnknown as error:
-            found = await self._projection(table, self._projector)
-            stored = found is not None and (found["checkpoint"], found["epoch"]) == (advance.reached, advance.epoch)
+            found = await self.standing(table, advance.segment)
+            stored = found is not None and (found.checkpoint, found.epoch) == (advance.reached, advance.epoch)
             if not stored:
                 # Should it come through late, the next batch does not find the checkpoint that it expects.
                 raise StoreFailed(path=self._projector.address.shown, problem=error.problem) from error
@@ -125,6 +184,11 @@ class PostgresViews:
             holder=found["holder"],
             head=found["head"],
         )
+
+    async def segments(self, table: Table[Any]) -> Sequence[SegmentStatus]:
+        """Return how each segment stands."""
+        rows = await self._reader.fetch(statement("projection_segments"), *_identity(table))
+        return [SegmentStatus(row["checkpoint"], row["holder"]) for row in rows]
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""
@@ -184,19 +248,43 @@ class PostgresViews:
     async def _apply(self, table: Table[Any], advance: Advance) -> bool:
         return bool(await self._projector.call(*self._advance(table, advance)))
 
-    async def _apply_live(self, table: Table[Any], advance: Advance) -> bool:
+    async def _apply_in_steps(self, table: Table[Any], advance: Advance) -> bool:
         async with self._projector.transaction() as connection:
-            await connection.execute(statement("views_lock"))
+            if advance.live:
+                await connection.execute(statement("views_lock"))
             moved = await connection.fetch(*self._advance(table, advance))
-            if moved and not moved[0]["live"]:
-                await connection.execute(statement("projection_swap"), *_identity(table))
-                await connection.execute(self._sql(table).show())
-                await _drop_old(connection, table.live_name)
+            if moved and advance.deleted:
+                await connection.execute(self._sql(table).delete, *zip(*advance.deleted, strict=True))
+            if moved and advance.live and not moved[0]["live"] and not table.is_spare:
+                await self._go_live(connection, table)
             return bool(moved)
+
+    async def _go_live(self, connection: Connection, table: Table[Any]) -> None:
+        """Let the live name show the table, once all of its segments have caught up."""
+        if not await connection.fetch(statement("projection_unready"), *_identity(table)):
+            await self._show(connection, table)
+
+    async def _show(self, connection: Connection, table: Table[Any]) -> None:
+        await connection.execute(statement("projection_swap"), *_identity(table))
+        await connection.execute(self._sql(table).show())
+        await _drop_old(connection, table.live_name)
+
+    async def _make(self, connection: Connection, table: Table[Any], history_id: UUID, epoch: int) -> None:
+        values = (*_identity(table), history_id, table.segments, epoch)
+        await connection.execute(statement("projection_begin"), *values)
+        await connection.execute(self._sql(table).create())
+
+    async def _store(
+        self, connection: Connection, table: Table[Any], rows: Sequence[Row], deleted: Sequence[Key]
+    ) -> None:
+        if rows:
+            await connection.execute(self._sql(table).upsert, *zip(*rows, strict=True))
+        if deleted:
+            await connection.execute(self._sql(table).delete, *zip(*deleted, strict=True))
 
     def _advance(self, table: Table[Any], advance: Advance) -> tuple[Any, ...]:
         sql = self._sql(table)
-        numbers = (advance.expected, advance.reached, advance.epoch, advance.head)
+        numbers = (advance.segment, advance.expected, advance.reached, advance.epoch, advance.head, advance.live)
         parked = (
             [each.key for each in advance.parked],
             [each.position for each in advance.parked],
@@ -223,11 +311,15 @@ class PostgresViews:
         self._teller.tell()
 
 
+class _Refused(Exception):
+    """Rolls a transaction back in which something was not as it was expected to be."""
+
+
 async def _drop_old(connection: Connection, name: str) -> None:
-    for (fingerprint,) in await connection.fetch(statement("projection_old"), name):
-        await connection.execute(f'DROP TABLE IF EXISTS views."{name}__{fingerprint}"')
-        await connection.execute(statement("projection_forget"), name, fingerprint)
+    for (version,) in await connection.fetch(statement("projection_old"), name):
+        await connection.execute(f'DROP TABLE IF EXISTS views."{name}__{version}"')
+        await connection.fetch(statement("projection_forget"), name, version)
 
 
 def _identity(table: Table[Any]) -> tuple[str, str]:
-    return table.live_name, table.fingerprint
+    return table.live_name, table.version

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import apsw
@@ -55,6 +56,15 @@ class Reader:
             raise
         except apsw.Error as error:
             raise translate(error, self._file.path) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Inside the block, short statements see one state of the file."""
+        self._here.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._here.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close every connection."""

@@ -28,6 +28,7 @@ class ViewSql:
         change = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
         marks = ", ".join("?" * len(table.columns))
         self.upsert = f"INSERT INTO {self.name} VALUES ({marks}) ON CONFLICT ({keys}) DO {change}"
+        self.delete = f"DELETE FROM {self.name} WHERE " + " AND ".join(f"{quoted(name)} = ?" for name in table.key)
         self.select = f"SELECT {columns} FROM {self.name} AS {self.live} "
 
     def create(self) -> str:
@@ -38,6 +39,19 @@ class ViewSql:
         ]
         keys = ", ".join(quoted(name) for name in self._table.key)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys})) STRICT"
+
+    def drop(self) -> str:
+        """Return the statement that removes the table."""
+        return f"DROP TABLE IF EXISTS {self.name}"
+
+    def exchange(self, other: ViewSql) -> str:
+        """Return the statements that exchange the names of this table and another."""
+        between = quoted(f"{self._table.versioned_name}~")
+        names = ((self.name, between), (other.name, self.name), (between, other.name))
+        # The view would be carried along with the table that it shows.
+        return f"DROP VIEW IF EXISTS {self.live}; " + "; ".join(
+            f"ALTER TABLE {old} RENAME TO {new}" for old, new in names
+        )
 
     def show(self) -> str:
         """Return the statements that make the live name show this table."""

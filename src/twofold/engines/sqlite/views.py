@@ -7,7 +7,9 @@ other, and what is lost is projected again from the history, which is synced.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,11 @@ from twofold.engines.sqlite.view_sql import ViewSql, quoted
 from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import HistoryMismatch, InvalidFilter, StoreError
 from twofold.history.record import Position
-from twofold.read.store import Advance, Lease, Page, TableStatus
+from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked
 from twofold.read.table import Key, Row, Table
 
 APPLICATION_ID = 0x32466F56
-VERSION = 1
+VERSION = 2
 _REFUSALS = (apsw.SQLError, apsw.BindingsError, apsw.ReadOnlyError, apsw.AuthError)
 _FEW = 100
 _POLL = 0.005
@@ -49,6 +51,7 @@ class SqliteViews:
             version=VERSION,
             schema=statement("views_schema"),
             durable=False,
+            migrations={2: statement("views_to_2")},
         )
         self._file.create()
         self._writer = Writer(self._file)
@@ -62,8 +65,7 @@ class SqliteViews:
         if found is None:
             try:
                 async with self._writer.transaction() as connection:
-                    connection.execute(statement("projection_begin"), (*_identity(table), str(history_id)))
-                    connection.execute(self._sql(table).create())
+                    self._make(connection, table, history_id, epoch=0)
             except CommitFailed as failure:
                 raise failure.error from failure
             found = self._projection(table) or (str(history_id), 0, 0)
@@ -71,11 +73,47 @@ class SqliteViews:
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {found[0]}")
         return int(found[1])
 
-    async def claim(self, table: Table[Any], holder: str, seconds: float) -> Lease:
-        """Give everybody the same lease: the checkpoint keeps them apart, and a new process need not wait."""
-        return Lease(epoch=0, holder=holder, mine=True)
+    async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the spare anew; see `ViewStore.begin_spare`."""
+        spare = table.spare
+        async with self._change() as connection:
+            epochs = [epoch for (epoch,) in connection.execute(statement("projection_forget"), _identity(spare))]
+            connection.execute(statement("parked_forget"), (*_identity(spare), None)).fetchall()
+            connection.execute(self._sql(spare).drop())
+            self._make(connection, spare, history_id, epoch=max(epochs, default=-1) + 1)
 
-    async def release(self, table: Table[Any], holder: str) -> None:
+    async def exchange(self, table: Table[Any]) -> bool:
+        """Exchange the table and its spare; see `ViewStore.exchange`."""
+        name, version, spare = table.live_name, table.version, table.spare.version
+        async with self._change() as connection:
+            behind = connection.execute(statement("projection_behind"), (name, version, spare)).fetchall()[0][0]
+            if behind or not connection.execute(statement("projection_segments"), (name, spare)).fetchall():
+                return False
+            for kind in ("projection_rename", "parked_rename"):
+                for new, old in (("", version), (version, spare), (spare, "")):
+                    connection.execute(statement(kind), (new, name, old))
+            connection.execute(self._sql(table).exchange(self._sql(table.spare)))
+            connection.execute(statement("projection_swap"), (name, version))
+            for each in (version, spare):
+                connection.execute(statement("projection_new_epoch"), (name, each))
+            connection.execute(self._sql(table).show())
+            self._drop_old(connection, name)
+            return True
+
+    async def standing(self, table: Table[Any], segment: int = 0) -> Standing | None:
+        """Return where a segment stands."""
+        rows = self._reader.short(statement("projection_standing"), (*_identity(table), segment))
+        if not rows:
+            return None
+        checkpoint, epoch, ready, live = rows[0]
+        return Standing(checkpoint, epoch, bool(ready), bool(live))
+
+    async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
+        """Give everybody the same lease: the checkpoint keeps them apart, and a new process need not wait."""
+        standing = await self.standing(table, segment)
+        return Lease(epoch=0 if standing is None else standing.epoch, holder=holder, mine=True)
+
+    async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
         """Do nothing: there is nothing to give up."""
 
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
@@ -87,14 +125,37 @@ class SqliteViews:
         """Return the parked keys."""
         return dict(await self._reader.rows(statement("parked_keys"), _identity(table)))
 
+    async def parked(self, table: Table[Any], key: str | None = None) -> Sequence[Parked]:
+        """Return the parked events."""
+        rows = await self._reader.rows(statement("parked"), (*_identity(table), key))
+        return [Parked(*row) for row in rows]
+
+    async def unpark(self, table: Table[Any], unparked: Unparked) -> bool:
+        """Forget a key's parked events; see `ViewStore.unpark`."""
+        with contextlib.suppress(_Refused):
+            async with self._change() as connection:
+                found = connection.execute(statement("parked_forget"), (*_identity(table), unparked.key)).fetchall()
+                if {position for (position,) in found} != set(unparked.positions):
+                    raise _Refused
+                self._store(connection, table, unparked.rows, unparked.deleted)
+                connection.execute(statement("projection_new_epoch"), _identity(table))
+            return True
+        return False
+
+    async def rows_at(self, table: Table[Any], keys: Sequence[Key], segment: int = 0) -> tuple[Position, Sequence[Row]]:
+        """Return rows and the checkpoint, read in one transaction."""
+        standing, sql = (statement("projection_standing"), (*_identity(table), segment)), self._sql(table).by_key
+        with self._reader.snapshot():
+            return self._reader.short(*standing)[0][0], self._reader.short(sql, keys, many=True)
+
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         """Store a batch in one transaction; see `ViewStore.apply`."""
         try:
             async with self._writer.transaction(short=len(advance.rows) <= _FEW) as connection:
                 return self._apply(connection, table, advance)
         except CommitFailed as failure:
-            found = self._projection(table)
-            if found is None or found[1] != advance.reached:
+            standing = await self.standing(table, advance.segment)
+            if standing is None or (standing.checkpoint, standing.epoch) != (advance.reached, advance.epoch):
                 raise failure.error from failure
             return True
 
@@ -117,6 +178,11 @@ class SqliteViews:
         return TableStatus(
             checkpoint=int(found[1]), live=bool(found[2]), rows=rows[0][0], parked=len(await self.parked_keys(table))
         )
+
+    async def segments(self, table: Table[Any]) -> Sequence[SegmentStatus]:
+        """Return how each segment stands."""
+        rows = self._reader.short(statement("projection_segments"), _identity(table))
+        return [SegmentStatus(checkpoint) for (checkpoint,) in rows]
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""
@@ -154,28 +220,59 @@ class SqliteViews:
         rows = self._reader.short(statement("projection"), _identity(table))
         return rows[0] if rows else None
 
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[apsw.Connection]:
+        """Give the writing connection for what is no batch of a projection."""
+        try:
+            async with self._writer.transaction() as connection:
+                yield connection
+        except CommitFailed as failure:
+            raise failure.error from failure
+
+    def _make(self, connection: apsw.Connection, table: Table[Any], history_id: UUID, epoch: int) -> None:
+        for segment in range(table.segments):
+            values = (*_identity(table), segment, str(history_id), epoch)
+            connection.execute(statement("projection_begin"), values)
+        connection.execute(self._sql(table).create())
+
     def _apply(self, connection: apsw.Connection, table: Table[Any], advance: Advance) -> bool:
-        name, fingerprint = _identity(table)
-        moved = connection.execute(
-            statement("projection_advance"), (advance.reached, name, fingerprint, advance.expected)
-        ).fetchall()
+        name, version = _identity(table)
+        values = (advance.reached, advance.live, name, version, advance.segment, advance.expected, advance.epoch)
+        moved = connection.execute(statement("projection_advance"), values).fetchall()
         if not moved:
             return False
-        connection.executemany(self._sql(table).upsert, advance.rows)
-        parked = ((name, fingerprint, each.key, each.position, each.error) for each in advance.parked)
+        self._store(connection, table, advance.rows, advance.deleted)
+        parked = ((name, version, each.key, each.position, each.error) for each in advance.parked)
         connection.executemany(statement("park"), parked)
-        if advance.live and not moved[0][0]:
-            connection.execute(statement("projection_swap"), (fingerprint, fingerprint, name))
-            connection.execute(self._sql(table).show())
-            self._drop_old(connection, name)
+        if advance.live and not table.is_spare and not moved[0][0]:
+            self._go_live(connection, table)
         return True
 
+    def _store(
+        self, connection: apsw.Connection, table: Table[Any], rows: Sequence[Row], deleted: Sequence[Key]
+    ) -> None:
+        connection.executemany(self._sql(table).upsert, rows)
+        if deleted:
+            connection.executemany(self._sql(table).delete, deleted)
+
+    def _go_live(self, connection: apsw.Connection, table: Table[Any]) -> None:
+        """Let the live name show the table, once all of its segments have caught up."""
+        name, version = _identity(table)
+        if not connection.execute(statement("projection_unready"), (name, version)).fetchall()[0][0]:
+            connection.execute(statement("projection_swap"), (name, version))
+            connection.execute(self._sql(table).show())
+            self._drop_old(connection, name)
+
     def _drop_old(self, connection: apsw.Connection, name: str) -> None:
-        for (fingerprint,) in connection.execute(statement("projection_old"), (name, name)).fetchall():
-            connection.execute(f"DROP TABLE IF EXISTS {quoted(f'{name}__{fingerprint}')}")
-            for table in ("twofold_projections", "twofold_parked"):
-                connection.execute(f"DELETE FROM {table} WHERE name = ? AND fingerprint = ?", (name, fingerprint))
+        for (version,) in connection.execute(statement("projection_old"), (name, name)).fetchall():
+            connection.execute(f"DROP TABLE IF EXISTS {quoted(f'{name}__{version}')}")
+            connection.execute(statement("projection_forget"), (name, version)).fetchall()
+            connection.execute(statement("parked_forget"), (name, version, None)).fetchall()
+
+
+class _Refused(Exception):
+    """Rolls a transaction back in which something was not as it was expected to be."""
 
 
 def _identity(table: Table[Any]) -> tuple[str, str]:
-    return table.live_name, table.fingerprint
+    return table.live_name, table.version

@@ -72,7 +72,18 @@ class Seat(ReadModel, key=("name", "place")):
         """Do nothing."""
 
 
+class Stool(ReadModel, key="name", segments=3):
+    """A row of a table whose keys are spread over three segments."""
+
+    name: str
+    taken: int = 0
+
+    def evolve(self, event: Noted) -> None:
+        """Do nothing."""
+
+
 NOTES, NEW_NOTES, NEWEST_NOTES, SEATS = Table(Note), Table(NewNote), Table(NewestNote), Table(Seat)
+STOOLS = Table(Stool)
 
 
 async def prepared(store: ViewStore, *tables: Table[Any]) -> None:

@@ -14,10 +14,15 @@ from __future__ import annotations
 from twofold.testing.contracts.views_kinds import ViewKinds
 from twofold.testing.contracts.views_leases import ViewLeases
 from twofold.testing.contracts.views_paging import ViewPaging
+from twofold.testing.contracts.views_parking import ViewParking
 from twofold.testing.contracts.views_projection import ViewProjection
 from twofold.testing.contracts.views_reading import ViewReading
+from twofold.testing.contracts.views_segments import ViewSegments
+from twofold.testing.contracts.views_spares import ViewSpares
 from twofold.testing.contracts.views_versions import ViewVersions
 
 
-class ViewStoreContract(ViewProjection, ViewVersions, ViewReading, ViewPaging, ViewKinds, ViewLeases):
+class ViewStoreContract(
+    ViewProjection, ViewVersions, ViewReading, ViewPaging, ViewKinds, ViewLeases, ViewSegments, ViewSpares, ViewParking
+):
     """What `twofold.read.store.ViewStore` promises; needs a fixture `engine: ViewEngine`."""

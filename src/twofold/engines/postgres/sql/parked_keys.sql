@@ -1,2 +1,2 @@
--- name, fingerprint
-SELECT key, min(position) FROM views.twofold_parked WHERE name = $1 AND fingerprint = $2 GROUP BY key
+-- name, version
+SELECT key, min(position) FROM views.twofold_parked WHERE name = $1 AND version = $2 GROUP BY key

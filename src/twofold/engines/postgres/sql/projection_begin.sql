@@ -1,2 +1,4 @@
--- name, fingerprint, history id
-INSERT INTO views.twofold_projections (name, fingerprint, history_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+-- name, version, history id, segments, epoch
+INSERT INTO views.twofold_projections (name, version, history_id, segment, epoch)
+SELECT $1, $2, $3, segment, $5 FROM generate_series(0, $4::integer - 1) AS segment
+ON CONFLICT DO NOTHING

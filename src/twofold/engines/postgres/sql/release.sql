@@ -1,4 +1,4 @@
--- name, fingerprint, holder
+-- name, version, segment, holder
 UPDATE views.twofold_projections SET holder = NULL, lease_until = '-infinity'
-WHERE name = $1 AND fingerprint = $2 AND holder = $3
+WHERE name = $1 AND version = $2 AND segment = $3 AND holder = $4
 RETURNING epoch

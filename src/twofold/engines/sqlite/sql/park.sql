@@ -1,2 +1,2 @@
--- name, fingerprint, key, position, error
+-- name, version, key, position, error
 INSERT INTO twofold_parked VALUES (?, ?, ?, ?, ?)

@@ -1,2 +1,2 @@
--- name, fingerprint
-SELECT key, min(position) FROM twofold_parked WHERE name = ? AND fingerprint = ? GROUP BY key
+-- name, version
+SELECT key, min(position) FROM twofold_parked WHERE name = ? AND version = ? GROUP BY key

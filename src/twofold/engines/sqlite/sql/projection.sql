@@ -1,2 +1,2 @@
--- name, fingerprint
-SELECT history_id, checkpoint, live FROM twofold_projections WHERE name = ? AND fingerprint = ?
+-- name, version
+SELECT history_id, min(checkpoint), max(live) FROM twofold_projections WHERE name = ? AND version = ? GROUP BY history_id

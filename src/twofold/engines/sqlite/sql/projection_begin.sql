@@ -1,2 +1,2 @@
--- name, fingerprint, history id
-INSERT OR IGNORE INTO twofold_projections (name, fingerprint, history_id, checkpoint) VALUES (?, ?, ?, 0)
+-- name, version, segment, history id, epoch
+INSERT OR IGNORE INTO twofold_projections (name, version, segment, history_id, epoch) VALUES (?, ?, ?, ?, ?)

@@ -1,0 +1,2 @@
+-- name, version
+SELECT FROM views.twofold_projections WHERE name = $1 AND version = $2 AND NOT ready

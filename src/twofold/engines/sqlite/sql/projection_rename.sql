@@ -1,0 +1,2 @@
+-- new version, name, version
+UPDATE twofold_projections SET version = ? WHERE name = ? AND version = ?
