@@ -13,6 +13,7 @@ from twofold.message import Command, Event, Metadata, Query
 from twofold.model import Delete, ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
 from twofold.read.answer import Answer
+from twofold.read.range import Range
 from twofold.read.view import Found, View
 from twofold.session import Session, SyncSession
 from twofold.sync import SyncNode
@@ -42,6 +43,7 @@ __all__ = [
     "Principal",
     "Proceed",
     "Query",
+    "Range",
     "ReadModel",
     "Receipt",
     "Rejected",

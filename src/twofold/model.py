@@ -47,7 +47,7 @@ class WriteModelType(msgspec.StructMeta):
 
 @dataclass_transform(field_specifiers=(msgspec.field,))
 class ReadModelType(msgspec.StructMeta):
-    """The metaclass of read models: takes `key=`, `name=`, `version=`, `segments=` and `max_parked=`."""
+    """The metaclass of read models: takes `key=`, `name=`, `version=`, `segments=`, `max_parked=` and `indexes=`."""
 
     def __new__(
         mcls,
@@ -60,12 +60,15 @@ class ReadModelType(msgspec.StructMeta):
         version: int = 1,
         segments: int = 1,
         max_parked: int = 1_000,
+        indexes: Iterable[str | tuple[str, ...]] = (),
         **options: Any,
     ) -> ReadModelType:
         """Make the class; `key` names the field or fields that tell its rows apart.
 
         Its keys are spread over `segments`, which nodes project side by side. Where more keys than `max_parked` are
         parked, its projection stops.
+
+        `indexes` are fields, or tuples of fields, by which rows are found or ordered; `-field` for descending.
         """
         made = super().__new__(mcls, class_name, bases, namespace, **options)
         made.model_key = (key,) if isinstance(key, str) else tuple(key)
@@ -73,9 +76,12 @@ class ReadModelType(msgspec.StructMeta):
         made.model_version = version
         made.model_segments = segments
         made.model_max_parked = max_parked
+        declared = (indexes,) if isinstance(indexes, str) else indexes
+        made.model_indexes = tuple((each,) if isinstance(each, str) else tuple(each) for each in declared)
         return made
 
     model_key: tuple[str, ...]
+    model_indexes: tuple[tuple[str, ...], ...]
     model_name: str
     model_version: int
     model_segments: int

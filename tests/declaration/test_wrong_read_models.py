@@ -325,3 +325,62 @@ def test_a_read_model_is_a_class_of_its_own_kind() -> None:
         app().read_model(User)  # type: ignore[type-var] # pyright: ignore
     with pytest.raises(DeclarationError, match="5 is no read model"):
         app().read_model(5)  # type: ignore[arg-type] # pyright: ignore
+
+
+# indexes
+
+
+class IndexOfNoField(ReadModel, key="user", indexes=[("note", "-nosuch")]):
+    user: UUID
+    note: str = ""
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class IndexOfNested(ReadModel, key="user", indexes=["notes"]):
+    user: UUID
+    notes: list[str] = []
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class IndexOfTheKey(ReadModel, key="user", indexes=["-user"]):
+    user: UUID
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class IndexTwice(ReadModel, key="user", indexes=["note", ("note", "user")]):
+    user: UUID
+    note: str = ""
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class IndexWithAFieldTwice(ReadModel, key="user", indexes=[("note", "-note")]):
+    user: UUID
+    note: str = ""
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class IndexOfNothing(ReadModel, key="user", indexes=[()]):
+    user: UUID
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("model", "problem", "mend"),
+    [
+        (IndexOfNoField, "by 'nosuch', which is no field of it (fields: user, note)", "name fields"),
+        (IndexOfNested, "by 'notes', a nested value", "a plain type"),
+        (IndexOfTheKey, "by -user, which is the key over again", "leave it out"),
+        (IndexTwice, "by note, user, which is an index that is declared before it over again", "leave it out"),
+        (IndexWithAFieldTwice, "by note, note, with a field twice", "once"),
+        (IndexOfNothing, "by 0 fields", "one to 8 fields"),
+    ],
+)
+def test_an_index_is_by_fields_once(model: Any, problem: str, mend: str) -> None:
+    with refused(model, f"read model {model.__name__} declares an index {problem}", mend=mend):
+        declare(model)

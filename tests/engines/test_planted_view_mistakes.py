@@ -14,12 +14,15 @@ from tests.engines import view_mistakes as wrong
 from twofold.engines.memory import MemoryViews
 from twofold.testing.contracts import Engine, ViewEngine, ViewStoreContract
 from twofold.testing.contracts.engine import Ability
+from twofold.testing.contracts.views_ranges import RANGES
 from twofold.testing.contracts.views_reading import FINDINGS, ORDERS, WRITES
 
 Suite = ViewStoreContract
 Given = dict[str, Any]
 
 FOUND = Suite.test_find_and_count_take_rows_by
+RANGED = Suite.test_a_range_takes_rows
+RANDOM_SPANS = Suite.test_pages_of_a_range_are_the_whole
 ORDERED = Suite.test_find_orders_by
 STALE = Suite.test_a_batch_from_another_checkpoint_stores_nothing
 SWAP = Suite.test_the_old_version_stays_live_until_the_new_one_is
@@ -29,6 +32,10 @@ RANDOM_PAGES = Suite.test_pages_are_the_whole_for_any_rows_and_any_order
 
 def finding(case: str) -> Given:
     return dict(zip(("equals", "names"), FINDINGS[case], strict=True))
+
+
+def span(case: str) -> Given:
+    return dict(zip(("wanted", "names"), RANGES[case], strict=True))
 
 
 def order(case: str) -> Given:
@@ -71,6 +78,11 @@ MISTAKES: list[tuple[type[MemoryViews], Callable[..., Any], Given]] = [
     (wrong.DecimalsFoundAsText, FOUND, finding("a decimal that is padded otherwise")),
     (wrong.CountsAll, FOUND, finding("a number")),
     (wrong.CountsAPage, Suite.test_count_counts_all_rows_whatever_the_page, {}),
+    (wrong.NoRanges, RANGED, span("at least")),
+    (wrong.BoundsLeftOut, RANGED, span("between, the upper left out")),
+    (wrong.EmptyBelowAll, RANGED, span("empty fields are in no range")),
+    (wrong.DecimalRangesAsText, RANGED, span("decimals by value")),
+    (wrong.NoRanges, RANDOM_SPANS, {}),
     (wrong.AlwaysAscending, ORDERED, order("a number, descending, ties by key")),
     (wrong.AlwaysAscending, ORDERED, order("two fields in two directions")),
     (wrong.FirstOrderOnly, ORDERED, order("a number, ties by key")),
@@ -110,7 +122,7 @@ MISTAKES: list[tuple[type[MemoryViews], Callable[..., Any], Given]] = [
 def run(test: Callable[..., Any], engine: ViewEngine, given: Given) -> None:
     """Run one test of the suite, as pytest does; where it fails at random, without looking for a simpler example."""
     suite = ViewStoreContract()
-    for name in ("kinds_at_random", "pages_at_random"):
+    for name in ("kinds_at_random", "pages_at_random", "ranges_at_random"):
         setattr(suite, name, settings(getattr(suite, name), phases=[Phase.generate], database=None))
 
     async def with_store() -> None:

@@ -10,7 +10,9 @@ from uuid import UUID
 import msgspec
 
 from twofold.engines.memory import MemoryViews
+from twofold.engines.memory.views import _HOLDS
 from twofold.history.record import Position
+from twofold.read.range import Operator
 from twofold.read.store import Advance, Lease, Page, TableStatus
 from twofold.read.table import Key, Row, Table
 
@@ -204,6 +206,36 @@ class DecimalsFoundAsText(MemoryViews):
         wanted = [(table.model.__struct_fields__.index(name), value) for name, value in page.equals]
         rows = self._tables[table.versioned_name].rows.values()
         return [row for row in rows if all(row[place] == value for place, value in wanted)]
+
+
+class NoRanges(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        return super()._matching(table, replace(page, ranges=()))
+
+
+class BoundsLeftOut(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        strict: dict[str, Operator] = {">=": ">", "<=": "<"}
+        spans = tuple((name, strict.get(sign, sign), bound) for name, sign, bound in page.ranges)
+        return super()._matching(table, replace(page, ranges=spans))
+
+
+class EmptyBelowAll(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        rows = super()._matching(table, page)
+        below = {table.model.__struct_fields__.index(name) for name, sign, _ in page.ranges if sign in ("<", "<=")}
+        rest = super()._matching(table, replace(page, ranges=()))
+        return rows + [row for row in rest if any(row[place] is None for place in below)]
+
+
+class DecimalRangesAsText(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        places = table.model.__struct_fields__
+        rows = super()._matching(table, replace(page, ranges=()))
+        for name, sign, bound in page.ranges:
+            values = [(row[places.index(name)], row) for row in rows]
+            rows = [row for value, row in values if value is not None and _HOLDS[sign](value, bound)]
+        return rows
 
 
 class AlwaysAscending(MemoryViews):

@@ -51,6 +51,11 @@ class Column(msgspec.Struct, frozen=True):
     to_row: Callable[[Any], Scalar]
     from_row: Callable[[Any], Any] | None
 
+    @property
+    def bare(self) -> Any:
+        """The type without None, constraints and tags."""
+        return _bare(self.type)[0]
+
 
 def column_of(model: type[ReadModel], field: msgspec.structs.FieldInfo) -> Column:
     """Return the column of a field.

@@ -12,6 +12,8 @@ from uuid import UUID
 import msgspec
 
 from twofold.history.record import Position
+from twofold.read.index import Order
+from twofold.read.range import Operator
 from twofold.read.table import Key, Row, Table
 
 
@@ -120,13 +122,15 @@ class Page(msgspec.Struct, frozen=True):
 
     Args:
         equals: column and value pairs, all of which must hold; a None value asks for NULL.
+        ranges: columns, how they must compare with a value, and the value, which is never None.
         order: column and "descending?" pairs; the key's columns end it, so that the order is total.
         after: the row's values of `order` after which the page begins; None for the first page.
         limit: how many rows at most.
     """
 
     equals: tuple[tuple[str, Any], ...] = ()
-    order: tuple[tuple[str, bool], ...] = ()
+    ranges: tuple[tuple[str, Operator, Any], ...] = ()
+    order: Order = ()
     after: tuple[Any, ...] | None = None
     limit: int | None = None
 

@@ -17,6 +17,7 @@ from twofold.fingerprint import code_of, digest, schema_of
 from twofold.model import ReadModel, check_read_model, fold_of
 from twofold.place import where_is
 from twofold.read.column import Column, Scalar, column_of, settled_form
+from twofold.read.index import LONGEST_ENTRY, bytes_of, check_entry, indexes_of, limited_fields
 
 M = TypeVar("M", bound=ReadModel)
 Row: TypeAlias = tuple[Scalar, ...]
@@ -26,7 +27,7 @@ Key: TypeAlias = tuple[Scalar, ...]
 # Elsewhere more would do, but then an application would have to be changed when it moves.
 _LONGEST_NAME = 63
 _SPARE = "_spare"
-_LONGEST_KEY = 2000
+_LONGEST_KEY = LONGEST_ENTRY
 
 
 class Table(Generic[M]):
@@ -48,10 +49,11 @@ class Table(Generic[M]):
         self.columns = tuple(column_of(model, field) for field in msgspec.structs.fields(model))
         self.key: tuple[str, ...] = model.model_key
         self.event_names = tuple(event.message_name for event in fold_of(model).events)
-        self.fingerprint = fingerprint(model)
         self.segments: int = model.model_segments
         self.is_spare = False
         self._by_name = {column.name: column for column in self.columns}
+        self.indexes = indexes_of(model, self._by_name)
+        self.fingerprint = self._fingerprint()
         self._to_row = [(column.name, column.optional, column.to_row) for column in self.columns]
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
         self._settled = [(column.name, form) for column in self.columns if (form := settled_form(column))]
@@ -74,6 +76,12 @@ class Table(Generic[M]):
                     mend="use a UUID, str, int, date or Enum as the key, or several such fields",
                 )
 
+        self._limited = [
+            [(name, list(self._by_name).index(name)) for name, _ in index.order]
+            for index in self.indexes
+            if limited_fields(model, index, self._by_name)
+        ]
+
     @property
     def versioned_name(self) -> str:
         """The name of the table for this definition; the live name is a view over one of these."""
@@ -83,6 +91,11 @@ class Table(Generic[M]):
     def version(self) -> str:
         """What tells this table from the read model's others: the fingerprint, with a word behind it for the spare."""
         return f"{self.fingerprint}{_SPARE if self.is_spare else ''}"
+
+    @property
+    def beside(self) -> str:
+        """The name of the table that this one may change places with: its spare's, or that of which it is the spare."""
+        return f"{self.live_name}__{self.fingerprint}{'' if self.is_spare else _SPARE}"
 
     @cached_property
     def spare(self) -> Table[M]:
@@ -109,6 +122,8 @@ class Table(Generic[M]):
                     values.append(convert(value))
                 except (msgspec.MsgspecError, TypeError, ValueError, AttributeError) as error:
                     raise TypeError(f"{name}: {error}") from error
+        for fields in self._limited:
+            check_entry((name, values[place]) for name, place in fields)
         return tuple(values)
 
     def instance(self, row: Sequence[Any]) -> M:
@@ -142,7 +157,7 @@ class Table(Generic[M]):
                 model=self.name, problem=f"expected a key of {len(self.key)} values, found {len(values)}"
             )
         key = tuple(self.value(name, value) for name, value in zip(self.key, values, strict=True))
-        if sum(len(str(value)) for value in key) > _LONGEST_KEY / 4 and sum(map(_bytes_of, key)) > _LONGEST_KEY:
+        if sum(len(str(value)) for value in key) > _LONGEST_KEY / 4 and sum(map(bytes_of, key)) > _LONGEST_KEY:
             raise InvalidFilter(model=self.name, problem=f"expected a key of at most {_LONGEST_KEY:,} bytes")
         return key
 
@@ -166,6 +181,25 @@ class Table(Generic[M]):
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
             raise InvalidFilter(model=self.name, problem=f"{name}: {error}") from error
 
+    def _fingerprint(self) -> str:
+        """Return what changes when a read model's rows might: its fields, its key, its version, and its code.
+
+        Comments, docstrings and layout do not count. Code that its methods call in other places is not seen: change
+        `version=` on the class when that code changes.
+        """
+        limited = {name for index in self.indexes for name in limited_fields(self.model, index, self._by_name)}
+        return digest(
+            (
+                str(self.model.model_version),
+                *([f"{self.segments} segments"] if self.segments > 1 else []),
+                ",".join(self.key),
+                ",".join(sorted(self.event_names)),
+                schema_of(self.model),
+                *code_of(self.model, but=(ReadModel,)),
+                *(f"limited:{name}" for name in sorted(limited)),
+            )
+        )
+
     def column(self, name: str) -> Column:
         """Return a column by its name.
 
@@ -185,24 +219,6 @@ def snake_case(name: str) -> str:
     return text.strip("_").lower()
 
 
-def fingerprint(model: type[ReadModel]) -> str:
-    """Return what changes when a read model's rows might: its fields, its key, its version, and its code.
-
-    Comments, docstrings and layout do not count. Code that its methods call in other places is not seen: change
-    `version=` on the class when that code changes.
-    """
-    return digest(
-        (
-            str(model.model_version),
-            *([f"{model.model_segments} segments"] if model.model_segments > 1 else []),
-            ",".join(model.model_key),
-            ",".join(sorted(event.message_name for event in fold_of(model).events)),
-            schema_of(model),
-            *code_of(model, but=(ReadModel,)),
-        )
-    )
-
-
 def _refuse_equal_names(model: type[ReadModel], names: Iterable[str], what: str) -> None:
     # Databases tell no case in the names of columns.
     counted = Counter(name.lower() for name in names)
@@ -213,7 +229,3 @@ def _refuse_equal_names(model: type[ReadModel], names: Iterable[str], what: str)
             where=where_is(model),
             mend="give one of them another name, or leave it out",
         )
-
-
-def _bytes_of(value: Scalar) -> int:
-    return len(value if isinstance(value, bytes) else str(value).encode())

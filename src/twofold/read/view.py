@@ -1,21 +1,23 @@
-"""What a query handler asks: a read model's rows, by key, by equal fields, by the rest of a SELECT statement."""
+"""What a query handler asks: a read model's rows, by key, by fields, by the rest of a SELECT statement."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from twofold.errors import InvalidCursor, InvalidFilter
+from twofold.errors import InvalidFilter
 from twofold.model import ReadModel
-from twofold.read.column import Column, plain
+from twofold.read.column import plain
+from twofold.read.cursor import cursor_at, values_in
+from twofold.read.index import Order
+from twofold.read.range import Operator, Range
 from twofold.read.store import Page, ViewStore
 from twofold.read.table import Table
 
 M = TypeVar("M", bound=ReadModel)
+_MOST = 2**31
 
 
 class Found(list[M]):
@@ -56,34 +58,24 @@ class View(Generic[M]):
         order_by: str | Sequence[str] = (),
         limit: int | None = None,
         after: str | None = None,
-        **equals: Any,
+        **wanted: Any,
     ) -> Found[M]:
-        """Return the rows whose fields equal the given values.
+        """Return the rows whose fields have the given values, or lie in the given ranges.
+
+            await cases.find(department="B", opened=Range(at_least=monday), order_by="-opened", limit=50)
 
         Args:
             order_by: a field, or several; `-field` for descending. The key always ends the order.
             limit: at most so many rows; the result's `next` is then the cursor of the page after.
             after: a cursor, to go on where an earlier page of the same order ended.
-            equals: fields and their values; None finds rows where the field is None.
+            wanted: fields and their values, or a `Range` of them; None finds rows where the field is None.
         """
-        if limit is not None and (not isinstance(limit, int) or limit < 1):
-            raise InvalidFilter(model=self._table.name, problem=f"expected a limit of at least 1, found {limit!r}")
-        order = self._order((order_by,) if isinstance(order_by, str) else order_by)
-        page = Page(
-            equals=self._equals(equals),
-            order=order,
-            after=None if after is None else self._open_cursor(after, order),
-            limit=None if limit is None else limit + 1,
-        )
-        rows = await self._store.find(self._table, page)
-        found: Found[M] = Found(self._table.instance(row) for row in rows[:limit])
-        if limit is not None and len(rows) > limit:
-            found.next = self._cursor(rows[limit - 1], order)
-        return found
+        return await self._found(self._page(order_by, limit, after, wanted))
 
-    async def count(self, **equals: Any) -> int:
-        """Count the rows whose fields equal the given values."""
-        return await self._store.count(self._table, Page(equals=self._equals(equals)))
+    async def count(self, **wanted: Any) -> int:
+        """Count the rows whose fields have the given values, or lie in the given ranges."""
+        page = Page(equals=self._equals(wanted), ranges=tuple(self._ranges(wanted)))
+        return await self._store.count(self._table, page)
 
     async def sql(self, text: str, /, **values: Any) -> list[M]:
         """Return the rows that the rest of a SELECT statement finds.
@@ -95,52 +87,54 @@ class View(Generic[M]):
         try:
             bound = {name: plain(value) for name, value in values.items()}
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
-            raise InvalidFilter(model=self._table.name, problem=f"a value cannot be used: {error}") from error
+            raise self._refused(f"a value cannot be used: {error}") from error
         return [self._table.instance(row) for row in await self._store.sql(self._table, text, bound)]
 
-    def _place(self, name: str) -> int:
-        return next(n for n, column in enumerate(self._table.columns) if column.name == name)
+    async def _found(self, page: Page) -> Found[M]:
+        rows = await self._store.find(self._table, page)
+        limit = None if page.limit is None else page.limit - 1
+        found: Found[M] = Found(self._table.instance(row) for row in rows[:limit])
+        if limit is not None and len(rows) > limit:
+            found.next = cursor_at(self._table, rows[limit - 1], page.order)
+        return found
 
-    def _equals(self, equals: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-        return tuple((name, self._table.value(name, value)) for name, value in equals.items())
+    def _page(
+        self, order_by: str | Sequence[str], limit: int | None, after: str | None, wanted: Mapping[str, Any]
+    ) -> Page:
+        """Return what to ask the store for: one row more than the limit, which tells whether there is a next page."""
+        if limit is not None and (not isinstance(limit, int) or not 1 <= limit < _MOST):
+            raise self._refused(f"expected a limit of at least 1, and at most {_MOST - 1:,}, found {limit!r}")
+        order = self._order((order_by,) if isinstance(order_by, str) else order_by)
+        return Page(
+            equals=self._equals(wanted),
+            ranges=tuple(self._ranges(wanted)),
+            order=order,
+            after=None if after is None else values_in(self._table, after, order),
+            limit=None if limit is None else limit + 1,
+        )
 
-    def _order(self, order_by: Sequence[str]) -> tuple[tuple[str, bool], ...]:
+    def _equals(self, wanted: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+        return tuple((n, self._table.value(n, value)) for n, value in wanted.items() if not isinstance(value, Range))
+
+    def _ranges(self, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Operator, Any]]:
+        for name, span in wanted.items():
+            if isinstance(span, Range):
+                if self._table.column(name).kind == "json":
+                    raise self._refused(f"there are no ranges of {name}, a nested value")
+                bounds = list(span.bounds())
+                if not bounds:
+                    raise self._refused(f"{name}: expected a bound: at_least, above, below or at_most")
+                for operator, bound in bounds:
+                    yield name, operator, self._table.value(name, bound)
+
+    def _order(self, order_by: Sequence[str]) -> Order:
+        if not all(isinstance(name, str) for name in order_by):
+            raise self._refused(f"expected the names of fields to order by, found {order_by!r}")
         order = {name.removeprefix("-"): name.startswith("-") for name in order_by}
         for name in order:
             if self._table.column(name).kind == "json":
-                raise InvalidFilter(model=self._table.name, problem=f"rows cannot be ordered by {name}, a nested value")
+                raise self._refused(f"rows cannot be ordered by {name}, a nested value")
         return (*order.items(), *((name, False) for name in self._table.key if name not in order))
 
-    def _cursor(self, row: Sequence[Any], order: tuple[tuple[str, bool], ...]) -> str:
-        content = (order, [row[self._place(name)] for name, _ in order])
-        return base64.urlsafe_b64encode(msgspec.json.encode(content)).decode().rstrip("=")
-
-    def _open_cursor(self, cursor: str, order: tuple[tuple[str, bool], ...]) -> tuple[Any, ...]:
-        try:
-            text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-            found, values = msgspec.json.decode(text, type=tuple[list[tuple[str, bool]], list[Any]])
-        except (binascii.Error, UnicodeError, ValueError, RecursionError) as error:
-            raise InvalidCursor(model=self._table.name, problem="the cursor cannot be read") from error
-        if tuple(found) != order or len(values) != len(order):
-            raise InvalidCursor(model=self._table.name, problem="the cursor belongs to another order")
-        columns = [self._table.column(name) for name, _ in order]
-        return tuple(self._cursor_value(value, column) for value, column in zip(values, columns, strict=True))
-
-    def _cursor_value(self, value: Any, column: Column) -> Any:
-        kinds: dict[str, type | tuple[type, ...]] = {"integer": int, "boolean": int, "real": (int, float)}
-        if value is None and column.optional:
-            return None
-        fits = isinstance(value, kinds.get(column.kind, str))
-        if not fits or (isinstance(value, int) and not -(2**63) <= value < 2**63):
-            raise InvalidCursor(
-                model=self._table.name, problem=f"the cursor's value of {column.name} is of another type"
-            )
-        try:
-            held = base64.b64decode(str(value), validate=True) if column.kind == "bytes" else value
-            restored = column.from_row(held) if column.from_row else held
-            if column.to_row(restored) != held:
-                raise ValueError("found another form of it")
-        except (binascii.Error, TypeError, ValueError, ArithmeticError) as error:
-            problem = f"the cursor's value of {column.name} cannot be read"
-            raise InvalidCursor(model=self._table.name, problem=problem) from error
-        return held
+    def _refused(self, problem: str) -> InvalidFilter:
+        return InvalidFilter(model=self._table.name, problem=problem)

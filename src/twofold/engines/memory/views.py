@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
@@ -18,6 +19,9 @@ from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Stan
 from twofold.read.table import Key, Row, Table
 
 _READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
+_HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt,
+}  # fmt: skip
 _POLL = 0.02
 
 
@@ -238,6 +242,10 @@ class MemoryViews:
         for name, value in page.equals:
             place, is_decimal = _places(table, [name])[0], table.column(name).kind == "decimal"
             rows = [row for row in rows if _number(row[place], is_decimal) == _number(value, is_decimal)]
+        for name, sign, bound in page.ranges:
+            place, is_decimal, holds = _places(table, [name])[0], table.column(name).kind == "decimal", _HOLDS[sign]
+            limit = _number(bound, is_decimal)
+            rows = [row for row in rows if row[place] is not None and holds(_number(row[place], is_decimal), limit)]
         return rows
 
 

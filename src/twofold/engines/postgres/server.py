@@ -15,6 +15,11 @@ from twofold.engines.postgres.failure import DRIVERS, is_lost, translate
 from twofold.engines.postgres.session import Connection, Session
 from twofold.errors import OutcomeUnknown, StoreBusy, StoreError, StoreFailed
 
+_NO_TIMEOUT = """
+    SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) IS NOT NULL;
+    SET LOCAL statement_timeout = 0
+"""
+
 
 class Cut(Exception):
     """A connection was lost in use, or cut at the deadline; `error` is what to raise where nothing was stored."""
@@ -110,6 +115,24 @@ class Server:
                 await self._commit(connection)
         except Cut as cut:
             raise (self._unknown(cut) if committing else cut.error) from cut
+
+    @asynccontextmanager
+    async def long_transaction(self) -> AsyncIterator[Connection]:
+        """Give a connection of its own inside a transaction that may take as long as it takes.
+
+        Raises:
+            StoreError: it was rolled back, or it is unknown whether it was; what it does must bear to be done again.
+        """
+        connection = await self._session.connect()
+        try:
+            await connection.execute(f"{self._session.begins()} {_NO_TIMEOUT}")
+            yield connection
+            await self._commit(connection)
+        except DRIVERS as error:
+            raise translate(error, self.address.shown) from error
+        finally:
+            # Rolls back, where it was not committed.
+            connection.terminate()
 
     async def connect(self) -> Connection:
         """Return a connection outside the pool, for who listens; the caller closes it."""

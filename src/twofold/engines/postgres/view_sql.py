@@ -7,6 +7,7 @@ from typing import Any
 
 from twofold.engines.postgres.columns import quoted, stored_columns
 from twofold.engines.postgres.statements import statement
+from twofold.read.index import Changes
 from twofold.read.store import Page
 from twofold.read.table import Table
 
@@ -41,6 +42,7 @@ class ViewSql:
     """
 
     def __init__(self, table: Table[Any]) -> None:
+        self._table = table
         self._columns = {column.name: column for column in stored_columns(table)}
         self._key = [self._columns[name] for name in table.key]
         self.name = _in_views(table.versioned_name)
@@ -73,6 +75,21 @@ class ViewSql:
         between = "twofold_between"
         names = ((self.name, between), (other.name, self.bare_name), (f"views.{between}", other.bare_name))
         return "; ".join(f"ALTER TABLE {old} RENAME TO {new}" for old, new in names)
+
+    def indexes(self) -> dict[str, str]:
+        """Return the declared indexes: by name, what they are made of."""
+        made: dict[str, str] = {}
+        for index in self._table.indexes:
+            body = ", ".join(self._ordered(name, descending) for name, descending in index.order)
+            made[index.name(self._table.fingerprint, body)] = body
+        return made
+
+    def change(self, changes: Changes) -> list[str]:
+        """Return the statements that change the table's indexes."""
+        made = [
+            f"CREATE INDEX IF NOT EXISTS {quoted(name)} ON {self.name} ({body})" for name, body in changes.made.items()
+        ]
+        return [*made, *(f"DROP INDEX IF EXISTS {_in_views(name)}" for name in changes.dropped)]
 
     def show(self) -> str:
         """Return the statements that make the live name show this table."""
@@ -126,9 +143,18 @@ class ViewSql:
             f"{quoted(name)} IS NULL" if value is None else self._columns[name].equals(bound.mark(value))
             for name, value in page.equals
         ]
+        for name, operator, value in page.ranges:
+            parts.append(f"{quoted(name)} {operator} {self._columns[name].stored(bound.mark(value))}")
         if page.after is not None:
+            parts += self._begin(*page.order[0], page.after[0], bound)
             parts.append(self._beyond(page.order, page.after, bound))
         return "WHERE " + " AND ".join(parts) if parts else ""
+
+    def _begin(self, name: str, descending: bool, value: Any, bound: Bound) -> list[str]:
+        """Return the condition that says where to begin in an index, where there is a simple one."""
+        if value is None or (descending and self._columns[name].optional):
+            return []
+        return [f"{quoted(name)} {'<=' if descending else '>='} {self._columns[name].stored(bound.mark(value))}"]
 
     def _beyond(self, order: Sequence[tuple[str, bool]], after: Sequence[Any], bound: Bound) -> str:
         """Return the condition for rows that come after these values: a > $1 OR (a = $1 AND (b > $2 OR …))."""

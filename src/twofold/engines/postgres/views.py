@@ -19,6 +19,7 @@ from twofold.engines.postgres.view_sql import ViewSql
 from twofold.errors import HistoryMismatch, InvalidFilter, OutcomeUnknown, StoreError, StoreFailed
 from twofold.history.record import Position
 from twofold.history.signal import Signal
+from twofold.read.index import Changes, changes
 from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked
 from twofold.read.table import Key, Row, Table
 
@@ -65,6 +66,7 @@ class PostgresViews:
             assert found is not None
         if found["history_id"] != history_id:
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {found['history_id']}")
+        await self._index(table)
         return int(found["checkpoint"])
 
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
@@ -233,6 +235,21 @@ class PostgresViews:
         for server in self._servers:
             await server.close()
 
+    async def _index(self, table: Table[Any]) -> None:
+        """Make the declared indexes that there are not, and drop those that are declared no more."""
+        changes = self._changes(table, await self._projector.fetch(*_indexes(table)))
+        if changes.made or changes.dropped:
+            async with self._projector.long_transaction() as connection:
+                await connection.execute(statement("index_lock"), table.live_name)
+                changes = self._changes(table, await connection.fetch(*_indexes(table)))
+                for each in self._sql(table).change(changes):
+                    await connection.execute(each)
+
+    def _changes(self, table: Table[Any], found: Sequence[asyncpg.Record]) -> Changes:
+        here = [name for of, name in found if of == table.versioned_name]
+        beside = [name for of, name in found if of != table.versioned_name]
+        return changes(table.fingerprint, self._sql(table).indexes(), here, beside)
+
     async def _projection(self, table: Table[Any], server: Server) -> asyncpg.Record | None:
         rows = await server.fetch(statement("projection"), *_identity(table))
         return rows[0] if rows else None
@@ -273,6 +290,8 @@ class PostgresViews:
         values = (*_identity(table), history_id, table.segments, epoch)
         await connection.execute(statement("projection_begin"), *values)
         await connection.execute(self._sql(table).create())
+        for each in self._sql(table).change(self._changes(table, await connection.fetch(*_indexes(table)))):
+            await connection.execute(each)
 
     async def _store(
         self, connection: Connection, table: Table[Any], rows: Sequence[Row], deleted: Sequence[Key]
@@ -323,3 +342,8 @@ async def _drop_old(connection: Connection, name: str) -> None:
 
 def _identity(table: Table[Any]) -> tuple[str, str]:
     return table.live_name, table.version
+
+
+def _indexes(table: Table[Any]) -> tuple[str, list[str]]:
+    """Return the statement that tells the indexes of a table and of the one beside it, with its value."""
+    return statement("indexes"), [table.versioned_name, table.beside]

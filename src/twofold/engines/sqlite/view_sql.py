@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from twofold.read.column import unpadded
+from twofold.read.index import Changes
 from twofold.read.store import Page
 from twofold.read.table import Table
 
@@ -53,6 +54,21 @@ class ViewSql:
             f"ALTER TABLE {old} RENAME TO {new}" for old, new in names
         )
 
+    def indexes(self) -> dict[str, str]:
+        """Return the declared indexes: by name, what they are made of."""
+        made: dict[str, str] = {}
+        for index in self._table.indexes:
+            body = ", ".join(f"{self._sortable(name)}{' DESC' if down else ''}" for name, down in index.order)
+            made[index.name(self._table.fingerprint, body)] = body
+        return made
+
+    def change(self, changes: Changes) -> list[str]:
+        """Return the statements that change the table's indexes."""
+        made = [
+            f"CREATE INDEX IF NOT EXISTS {quoted(name)} ON {self.name} ({body})" for name, body in changes.made.items()
+        ]
+        return [*made, *(f"DROP INDEX IF EXISTS {quoted(name)}" for name in changes.dropped)]
+
     def show(self) -> str:
         """Return the statements that make the live name show this table."""
         return f"DROP VIEW IF EXISTS {self.live}; CREATE VIEW {self.live} AS SELECT * FROM {self.name}"
@@ -71,8 +87,15 @@ class ViewSql:
         return f"SELECT count(*) FROM {self.name} {where}", values
 
     def _where(self, page: Page) -> tuple[str, list[Any]]:
-        parts = [f"{quoted(n)} IS NULL" if value is None else f"{self._equal(n)} = ?" for n, value in page.equals]
-        values = [self._equal_value(name, value) for name, value in page.equals if value is not None]
+        parts: list[str] = []
+        values: list[Any] = []
+        for name, value in page.equals:
+            text, more = self._equal(name, value)
+            parts.append(text)
+            values.extend(more)
+        for name, operator, bound in page.ranges:
+            parts.append(f"{self._sortable(name)} {operator} {self._mark(name)}")
+            values.append(bound)
         if page.after is not None:
             text, more = self._beyond(page.order, page.after)
             parts.append(text)
@@ -80,9 +103,13 @@ class ViewSql:
         return ("WHERE " + " AND ".join(parts) if parts else ""), values
 
     def _beyond(self, order: Sequence[tuple[str, bool]], after: Sequence[Any]) -> tuple[str, list[Any]]:
-        """Return the condition for rows that come after these values: (a > ?) OR (a IS ? AND b > ?) OR …"""
+        """Return the condition for rows that come after these values: a >= ? AND +((a > ?) OR (a IS ? AND b > ?) OR …).
+
+        The first part says where to begin in an index; the plus keeps the alternatives from being looked up one by one,
+        after which the rows would have to be sorted.
+        """
+        begin, values = self._begin(*order[0], after[0])
         alternatives: list[str] = []
-        values: list[Any] = []
         for place, ((name, descending), value) in enumerate(zip(order, after, strict=True)):
             same = [
                 (f"{self._sortable(n)} IS {self._mark(n)}", v) for (n, _), v in zip(order[:place], after, strict=False)
@@ -90,7 +117,12 @@ class ViewSql:
             step = list(self._step(name, descending, value))
             alternatives.append(" AND ".join([text for text, _ in same] + [text for text, _ in step]))
             values += [v for _, v in same] + [v for _, bound in step for v in bound]
-        return "(" + " OR ".join(f"({text})" for text in alternatives) + ")", values
+        return f"{begin}+(" + " OR ".join(f"({text})" for text in alternatives) + ")", values
+
+    def _begin(self, name: str, descending: bool, value: Any) -> tuple[str, list[Any]]:
+        if value is None or (descending and self._table.column(name).optional):
+            return "", []
+        return f"{self._sortable(name)} {'<=' if descending else '>='} {self._mark(name)} AND ", [value]
 
     def _step(self, name: str, descending: bool, value: Any) -> Iterator[tuple[str, list[Any]]]:
         column, mark = self._sortable(name), self._mark(name)
@@ -101,14 +133,15 @@ class ViewSql:
         else:
             yield f"{column} > {mark}", [value]
 
-    def _equal(self, name: str) -> str:
-        # Of decimals, 9.5 and 9.50 are two texts of one number.
+    def _equal(self, name: str, value: Any) -> tuple[str, list[Any]]:
         column = quoted(name)
-        unpadded = f"CASE WHEN instr({column}, '.') THEN rtrim(rtrim({column}, '0'), '.') ELSE {column} END"
-        return f"({unpadded})" if self._table.column(name).kind == "decimal" else column
-
-    def _equal_value(self, name: str, value: Any) -> Any:
-        return unpadded(value) if self._table.column(name).kind == "decimal" else value
+        if value is None:
+            return f"{column} IS NULL", []
+        if self._table.column(name).kind != "decimal":
+            return f"{column} = ?", [value]
+        # Of decimals, 9.5 and 9.50 are two texts of one number; an index finds those that are near it.
+        exact = f"CASE WHEN instr({column}, '.') THEN rtrim(rtrim({column}, '0'), '.') ELSE {column} END = ?"
+        return f"{self._sortable(name)} = {self._mark(name)} AND {exact}", [value, unpadded(value)]
 
     def _sortable(self, name: str) -> str:
         # Decimals are text, which keeps every digit; they sort as the nearest floating-point number.

@@ -24,6 +24,7 @@ from twofold.engines.sqlite.view_sql import ViewSql, quoted
 from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import HistoryMismatch, InvalidFilter, StoreError
 from twofold.history.record import Position
+from twofold.read.index import Changes, changes
 from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked
 from twofold.read.table import Key, Row, Table
 
@@ -71,6 +72,7 @@ class SqliteViews:
             found = self._projection(table) or (str(history_id), 0, 0)
         if found[0] != str(history_id):
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {found[0]}")
+        await self._index(table)
         return int(found[1])
 
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
@@ -216,6 +218,22 @@ class SqliteViews:
             self._reader.close()
             await self._writer.close()
 
+    async def _index(self, table: Table[Any]) -> None:
+        """Make the declared indexes that there are not, and drop those that are declared no more."""
+        changes = self._changes(table, self._reader.short(*_indexes(table)))
+        if changes.made or changes.dropped:
+            async with self._change() as connection:
+                self._change_indexes(connection, table)
+
+    def _change_indexes(self, connection: apsw.Connection, table: Table[Any]) -> None:
+        for each in self._sql(table).change(self._changes(table, connection.execute(*_indexes(table)).fetchall())):
+            connection.execute(each)
+
+    def _changes(self, table: Table[Any], found: Sequence[tuple[Any, ...]]) -> Changes:
+        here = [name for of, name in found if of == table.versioned_name]
+        beside = [name for of, name in found if of != table.versioned_name]
+        return changes(table.fingerprint, self._sql(table).indexes(), here, beside)
+
     def _projection(self, table: Table[Any]) -> tuple[Any, ...] | None:
         rows = self._reader.short(statement("projection"), _identity(table))
         return rows[0] if rows else None
@@ -234,6 +252,7 @@ class SqliteViews:
             values = (*_identity(table), segment, str(history_id), epoch)
             connection.execute(statement("projection_begin"), values)
         connection.execute(self._sql(table).create())
+        self._change_indexes(connection, table)
 
     def _apply(self, connection: apsw.Connection, table: Table[Any], advance: Advance) -> bool:
         name, version = _identity(table)
@@ -276,3 +295,8 @@ class _Refused(Exception):
 
 def _identity(table: Table[Any]) -> tuple[str, str]:
     return table.live_name, table.version
+
+
+def _indexes(table: Table[Any]) -> tuple[str, tuple[str, str]]:
+    """Return the statement that tells the indexes of a table and of the one beside it, with its values."""
+    return statement("indexes"), (table.versioned_name, table.beside)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +18,13 @@ from twofold.read.view import View
 
 HISTORY = UUID(int=1)
 OTHER_HISTORY = UUID(int=2)
+
+
+class Status(Enum):
+    """An enumeration kept as text."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class Noted(Event):
@@ -80,6 +89,23 @@ class Stool(ReadModel, key="name", segments=3):
 
     def evolve(self, event: Noted) -> None:
         """Do nothing."""
+
+
+def indexed(*indexes: str | tuple[str, ...]) -> Table[Any]:
+    """Return the table of a read model `Case` with these indexes; whatever they are, its rows are the same."""
+
+    class Case(ReadModel, key="name", indexes=indexes):
+        name: str
+        status: Status = Status.OPEN
+        number: int = 0
+        rank: int | None = None
+        day: date = date(2026, 1, 1)
+        moment: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+        def evolve(self, event: Noted) -> None:
+            """Do nothing."""
+
+    return Table(Case)
 
 
 NOTES, NEW_NOTES, NEWEST_NOTES, SEATS = Table(Note), Table(NewNote), Table(NewestNote), Table(Seat)

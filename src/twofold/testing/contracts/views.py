@@ -11,11 +11,13 @@
 
 from __future__ import annotations
 
+from twofold.testing.contracts.views_indexes import ViewIndexes
 from twofold.testing.contracts.views_kinds import ViewKinds
 from twofold.testing.contracts.views_leases import ViewLeases
 from twofold.testing.contracts.views_paging import ViewPaging
 from twofold.testing.contracts.views_parking import ViewParking
 from twofold.testing.contracts.views_projection import ViewProjection
+from twofold.testing.contracts.views_ranges import ViewRanges
 from twofold.testing.contracts.views_reading import ViewReading
 from twofold.testing.contracts.views_segments import ViewSegments
 from twofold.testing.contracts.views_spares import ViewSpares
@@ -23,6 +25,16 @@ from twofold.testing.contracts.views_versions import ViewVersions
 
 
 class ViewStoreContract(
-    ViewProjection, ViewVersions, ViewReading, ViewPaging, ViewKinds, ViewLeases, ViewSegments, ViewSpares, ViewParking
+    ViewProjection,
+    ViewVersions,
+    ViewReading,
+    ViewRanges,
+    ViewPaging,
+    ViewIndexes,
+    ViewKinds,
+    ViewLeases,
+    ViewSegments,
+    ViewSpares,
+    ViewParking,
 ):
     """What `twofold.read.store.ViewStore` promises; needs a fixture `engine: ViewEngine`."""

@@ -18,7 +18,7 @@ from twofold.testing.contracts.view_suite import ViewSuite
 
 _FIELDS = ("name", "number", "rank", "text", "amount", "done")
 _amounts = st.sampled_from([None, *map(Decimal, ("1", "1.0", "10", "9", "-1"))])
-_notes = st.lists(
+ANY_NOTES = st.lists(
     st.builds(
         Note,
         name=st.text("abAB", min_size=1, max_size=3),
@@ -31,7 +31,7 @@ _notes = st.lists(
     max_size=12,
     unique_by=lambda note: note.name,
 )
-_orders = st.lists(st.sampled_from([f"{sign}{field}" for field in _FIELDS for sign in ("", "-")]), max_size=3)
+ANY_ORDER = st.lists(st.sampled_from([f"{sign}{field}" for field in _FIELDS for sign in ("", "-")]), max_size=3)
 
 
 def _sort_key(note: Note, name: str) -> tuple[bool, Any]:
@@ -94,7 +94,7 @@ class ViewPaging(ViewSuite):
 
     def test_pages_are_the_whole_for_any_rows_and_any_order(self, engine: ViewEngine) -> None:
         @self.pages_at_random
-        @given(notes=_notes, order=_orders, size=st.integers(1, 4), value=st.integers(0, 1))
+        @given(notes=ANY_NOTES, order=ANY_ORDER, size=st.integers(1, 4), value=st.integers(0, 1))
         def check(notes: list[Note], order: list[str], size: int, value: int) -> None:
             async def run() -> None:
                 async with engine.opened(engine.place()) as store:
