@@ -1,4 +1,4 @@
-"""The results as a table on the terminal, as Markdown, and as JSON."""
+"""The results as a table on the terminal, as Markdown, and as CSV."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from bench.chart import Chart, Point
 from bench.result import Row, Target
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -15,12 +16,15 @@ _HEADINGS = ("measurement", "median", "spread", "floor", "of the floor", "target
 
 
 class Results(msgspec.Struct, frozen=True):
-    """All of a run."""
+    """All of a run; `seconds` are what each measurement took, `skipped` what could not be measured yet, and why."""
 
     sizes: str
     rounds: int
     machine: dict[str, str]
     rows: list[Row]
+    charts: list[Chart] = []
+    seconds: dict[str, float] = {}
+    skipped: list[str] = []
 
 
 def text_table(rows: Sequence[Row]) -> str:
@@ -36,26 +40,41 @@ def text_table(rows: Sequence[Row]) -> str:
     )
 
 
-def markdown(results: Results) -> str:
-    """Return the results as a Markdown text: the machine, the table, and what each line measured."""
+def markdown(results: Results, *, pictures: str = "") -> str:
+    """Return the results as Markdown: the machine, the table, the curves, and what each line measured.
+
+    `pictures` is the folder of the charts as it is seen from the document; without one they are shown as tables only.
+    """
     parts = [f"Sizes: {results.sizes}; medians of {results.rounds} rounds. ", ""]
     parts += [f"- {name}: {value}" for name, value in results.machine.items()]
     parts += ["", _line(_HEADINGS), _line(["---", *["---:"] * 5, "---"])]
     parts += [_line(_cells(row)) for row in results.rows]
+    for curve in results.charts:
+        parts += ["", *_curve(curve, pictures)]
     parts += ["", "What was measured:", ""]
     parts += [_explained(row) for row in results.rows]
+    if results.skipped:
+        parts += ["", "What was not measured:", "", *(f"- {reason}" for reason in results.skipped)]
+    if results.seconds:
+        took = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in results.seconds.items())
+        parts += ["", f"The whole took {sum(results.seconds.values()) / 60:.1f} minutes: {took}."]
     return "\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def comma_separated(rows: Sequence[Row]) -> str:
-    """Return every round of every row as CSV: measurement, unit, round, value, and what stood beside it."""
+def comma_separated(rows: Sequence[Row], charts: Sequence[Chart] = ()) -> str:
+    """Return every round as CSV: measurement, contender, place on the curve, unit, round, value, what stood beside."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(("measurement", "unit", "round", "value", "beside", "beside is"))
+    writer.writerow(("measurement", "contender", "at", "unit", "round", "value", "beside", "beside is"))
     for row in rows:
         for number, value in enumerate(row.values, 1):
             beside = row.floor_values[number - 1] if row.floor_values else ""
-            writer.writerow((row.name, row.unit, number, value, beside, row.floor_measured))
+            writer.writerow((row.name, "Twofold", "", row.unit, number, value, beside, row.floor_measured))
+    for curve in charts:
+        for label, points in curve.lines.items():
+            for point in points:
+                for number, value in enumerate(point.values, 1):
+                    writer.writerow((curve.name, label, f"{point.at:g}", curve.unit, number, value, "", ""))
     return output.getvalue()
 
 
@@ -75,6 +94,29 @@ def pasted(document: str, results: str) -> str:
 def summary(rows: Sequence[Row]) -> Mapping[str, int]:
     """Count targets met and missed."""
     return {verdict: sum(row.verdict == verdict for row in rows) for verdict in ("met", "missed")}
+
+
+def _curve(curve: Chart, pictures: str) -> list[str]:
+    places = curve.places
+    parts = [f"**{curve.title}**", ""]
+    if pictures:
+        parts += [f"![{curve.title}]({pictures}/{curve.name}.svg)", ""]
+    parts += [
+        _line((f"{curve.unit}; {curve.across}:", *(f"{place:,g}" for place in places))),
+        _line(("---", *["---:"] * len(places))),
+    ]
+    for label, points in curve.lines.items():
+        found = {point.at: point for point in points}
+        parts.append(_line((label, *(_spread(found.get(place)) for place in places))))
+    return [*parts, *(["", curve.remark] if curve.remark else [])]
+
+
+def _spread(point: Point | None) -> str:
+    if point is None:
+        return ""
+    if len(point.values) == 1:
+        return _number(point.median)
+    return f"{_number(point.median)} ({_number(min(point.values))} to {_number(max(point.values))})"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -108,7 +150,9 @@ def _number(value: float, unit: str = "") -> str:
 def _ratio(row: Row) -> str:
     if row.ratio is None:
         return ""
-    return f"{row.ratio:.0%}" if row.unit.startswith("/") and row.ratio < 2 else f"{row.ratio:.1f} times"
+    if row.unit.startswith("/") and row.ratio < 2:
+        return f"{row.ratio:.0%}"
+    return f"1/{1 / row.ratio:.1f}" if 0 < row.ratio < 0.5 else f"{row.ratio:.1f} times"
 
 
 def _target(target: Target, unit: str) -> str:
@@ -121,5 +165,6 @@ def _target(target: Target, unit: str) -> str:
         many = target.ratio_at_least >= 1
         parts.append(f"≥ {target.ratio_at_least:g} times" if many else f"≥ {target.ratio_at_least:.0%} of the floor")
     if target.ratio_at_most is not None:
-        parts.append(f"≤ 1/{1 / target.ratio_at_most:g}")
+        many = target.ratio_at_most >= 1
+        parts.append(f"≤ {target.ratio_at_most:g} times" if many else f"≤ 1/{1 / target.ratio_at_most:g}")
     return ", ".join(parts)

@@ -27,6 +27,12 @@ class Run(msgspec.Struct, frozen=True):
     rounds: int
     folder: Path
     say: Callable[[str], None]
+    skipped: list[str] = []
+
+    def skip(self, reason: str) -> None:
+        """Note what cannot be measured, and why: it is told in the results."""
+        self.say(f"  skipped: {reason}")
+        self.skipped.append(reason)
 
     @contextmanager
     def new_folder(self) -> Iterator[Path]:
