@@ -49,7 +49,12 @@ def template_of(folder: Path, settings: Settings) -> Template:
 
 
 def insert(folder: Path, template: Template, *, seed: int, batch: int) -> float:
-    """Insert the template's rows through plain apsw; return the seconds that those after position `seed` took.
+    """Insert the template's rows through plain apsw; return the seconds that those after position `seed` took."""
+    return insert_in_stages(folder, template, [(seed, 1_000), (template.last, batch)])[1]
+
+
+def insert_in_stages(folder: Path, template: Template, stages: Sequence[tuple[int, int]]) -> list[float]:
+    """Insert the template's rows, stage by stage up to a position, so many to a transaction; return each one's seconds.
 
     Rows are prepared beforehand; each batch is one transaction, synced as the engine's are.
     """
@@ -57,11 +62,14 @@ def insert(folder: Path, template: Template, *, seed: int, batch: int) -> float:
     try:
         template.settings.apply(connection)
         connection.execute(statement("history_schema"))
-        _insert(connection, _batches(template, 0, seed, 1_000))
-        prepared = _batches(template, seed, template.last, batch)
-        started = time.perf_counter()
-        _insert(connection, prepared)
-        seconds = time.perf_counter() - started
+        seconds: list[float] = []
+        after = 0
+        for until, batch in stages:
+            prepared = _batches(template, after, until, batch)
+            started = time.perf_counter()
+            _insert(connection, prepared)
+            seconds.append(time.perf_counter() - started)
+            after = until
         _check_same(connection, template)
         return seconds
     finally:

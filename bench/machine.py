@@ -11,6 +11,7 @@ import msgspec
 import psutil
 
 import twofold
+from bench.peers import environment
 
 
 def facts(folder: Path) -> dict[str, str]:
@@ -25,6 +26,13 @@ def facts(folder: Path) -> dict[str, str]:
         "msgspec": msgspec.__version__,
         "Twofold": twofold.__version__,
     }
+
+
+def peers() -> dict[str, str]:
+    """Return the versions of the peers, if they are installed."""
+    if not environment.is_installed():
+        return {}
+    return {"peers": ", ".join(f"{name} {version}" for name, version in environment.versions().items())}
 
 
 def file_system(folder: Path) -> str:

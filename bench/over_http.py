@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -68,11 +69,33 @@ def _load(port: int, work: str, ids: Sequence[str], count: int) -> dict[str, Any
     return found
 
 
+def _check_rows(name: str, port: int, ids: Sequence[str], updates: int) -> None:
+    """Fail the run unless every profile is there, and together they have seen every update.
+
+    Raises:
+        WrongResult: they have not, half a minute after the last command.
+    """
+    deadline = time.monotonic() + 30
+    while (found := [profile_over_http(port, user) for user in ids]) and time.monotonic() < deadline:
+        if all(found) and sum(profile["updates"] for profile in found if profile) == updates:
+            return
+    counted = [profile["updates"] for profile in found if profile]
+    check(False, f"{name}: {len(counted)} of {len(ids)} profiles have seen {sum(counted)} of {updates} updates")
+
+
+def profile_over_http(port: int, user: str) -> dict[str, Any] | None:
+    """Return a profile as a server answers it."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/queries/GetProfile?user_id={user}") as answer:
+        found: dict[str, Any] | None = msgspec.json.decode(answer.read())
+    return found
+
+
 def _works(name: str, port: int, sizes: Sizes) -> Readings:
     ids = [str(user) for user in users(sizes.users)]
     _load(port, "RegisterUser", ids, len(ids))
     commands = _load(port, "UpdateProfile", ids, sizes.commands)
     queries = _load(port, "GetProfile", ids, sizes.commands)
+    _check_rows(name, port, ids, sizes.commands)
     return {
         f"{name}, commands": sizes.commands / commands["seconds"],
         f"{name}, commands p50": commands["median"],
@@ -99,7 +122,9 @@ def _postgres(place: Server, sizes: Sizes, folder: Path) -> Readings:
     return _twofold("postgres", sizes, place.database(), folder)
 
 
-def _crud(place: Server, sizes: Sizes, folder: Path) -> Readings:
+@contextmanager
+def crud_serving(place: Server, folder: Path) -> Iterator[int]:
+    """Run the CRUD application on a new database; gives its port."""
     port = _free_port()
     program = [environment.python(), "-m", "uvicorn", "crud_profiles:app", "--port", port, "--no-access-log"]
     variables = {
@@ -107,6 +132,11 @@ def _crud(place: Server, sizes: Sizes, folder: Path) -> Readings:
         "PYTHONPATH": str(ROOT / "bench" / "peers"),
     }
     with serving([*program, "--log-level", "warning"], variables, folder, port):
+        yield port
+
+
+def _crud(place: Server, sizes: Sizes, folder: Path) -> Readings:
+    with crud_serving(place, folder) as port:
         return _works("crud", port, sizes)
 
 

@@ -17,7 +17,9 @@ HOME = ROOT / ".venv-peers"
 REQUIREMENTS = (
     "eventsourcing[postgres]>=9.5,<10",
     "psycopg[binary]>=3.2",
+    "msgspec>=0.22",
     "umadb>=0.7",
+    "protean>=0.18,<0.19",
     "fastapi>=0.130",
     "sqlalchemy[asyncio]>=2.1",
     "asyncpg>=0.32",
@@ -28,6 +30,12 @@ REQUIREMENTS = (
 _LIMIT = 900.0
 
 
+def is_installed() -> bool:
+    """Tell whether the environment is there, with what is wanted now."""
+    made = HOME / ".made"
+    return made.exists() and made.read_text("utf-8") == "\n".join(REQUIREMENTS)
+
+
 @cache
 def python() -> Path:
     """Return the interpreter of the peers' environment, made at the first call.
@@ -36,22 +44,21 @@ def python() -> Path:
         WrongResult: it cannot be made.
     """
     interpreter = HOME / "bin" / "python"
-    made = HOME / ".made"
-    if not made.exists() or made.read_text("utf-8") != "\n".join(REQUIREMENTS):
+    if not is_installed():
         print(f"installing the peers into {HOME.name} (once)", file=sys.stderr)
         venv.create(HOME, with_pip=True, clear=True)
         install = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
         finished = subprocess.run(install, capture_output=True, text=True, check=False)
         if finished.returncode:
             raise WrongResult(f"the peers could not be installed: {finished.stderr.strip()[-500:]}")
-        made.write_text("\n".join(REQUIREMENTS), "utf-8")
+        (HOME / ".made").write_text("\n".join(REQUIREMENTS), "utf-8")
     return interpreter
 
 
 def versions() -> dict[str, str]:
     """Return the versions of the peers that are installed."""
     wanted = "import json; from importlib.metadata import version; print(json.dumps({n: version(n) for n in %r}))"
-    names = ("eventsourcing", "psycopg", "umadb", "fastapi", "sqlalchemy", "asyncpg", "uvicorn")
+    names = ("eventsourcing", "psycopg", "umadb", "protean", "fastapi", "sqlalchemy", "asyncpg", "uvicorn")
     found = subprocess.run([str(python()), "-c", wanted % (names,)], capture_output=True, text=True, check=True)
     return dict(json.loads(found.stdout))
 
@@ -66,4 +73,4 @@ def run(program: str, *arguments: object) -> Any:
     finished = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
     if finished.returncode:
         raise WrongResult(f"{program} ended with status {finished.returncode}: {finished.stderr.strip()[-500:]}")
-    return json.loads(finished.stdout)
+    return json.loads(finished.stdout.splitlines()[-1])  # a peer may have logged before

@@ -2,10 +2,11 @@
 
 Run by the benchmarks in the peers' environment:
 
-    python umadb_append.py FOLDER USERS COUNT IN_FLIGHT
+    python umadb_append.py FOLDER LEVELS
 
-It starts the server that comes with the package, registers the users, then appends profile updates from so many
-threads, each under the condition that its user has no event after the one it knows; nothing is loaded or decided.
+LEVELS is a JSON list of `[in flight, users, count]`. It starts the server that comes with the package, and for each
+level registers new users, then appends profile updates from so many threads, each under the condition that its user
+has no event after the one it knows; nothing is loaded or decided. Threads take turns at a user, so none conflicts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import umadb
 
@@ -47,14 +48,33 @@ def connected(address: str) -> umadb.Client:
             time.sleep(0.05)
 
 
-def work(address: str, users: int, count: int, in_flight: int) -> dict[str, float]:
-    """Return the seconds that the updates took, and how many events were stored."""
+def commands(address: str, levels: list[list[int]]) -> dict[str, list[float]]:
+    """Return, for each level, the seconds that the updates took, and how many events were stored."""
     client = connected(address)
-    ids = [uuid4() for _ in range(users)]
-    last = {}
-    for number, user in enumerate(ids):
+    found: dict[str, list[float]] = {"seconds": [], "stored": []}
+    known: dict[int, dict[UUID, int]] = {}
+    for in_flight, users, count in levels:
+        if users == 1 or users not in known:
+            known[users] = registered(client, users)
+        before = client.head() or 0
+        found["seconds"].append(appended(client, known[users], count, in_flight))
+        found["stored"].append((client.head() or 0) - before)
+    return found
+
+
+def registered(client: umadb.Client, users: int) -> dict[UUID, int]:
+    """Register new users; return the position of each one's last event."""
+    last: dict[UUID, int] = {}
+    for number in range(users):
+        user = uuid4()
         data = json.dumps({"user_id": str(user), "name": f"User number {number}"}).encode()
         last[user] = client.append([umadb.Event("UserRegistered", data, [f"user:{user}"], uuid4())])
+    return last
+
+
+def appended(client: umadb.Client, last: dict[UUID, int], count: int, in_flight: int) -> float:
+    """Return the seconds that the updates of users took; notes the position of each one's last event."""
+    ids = list(last)
     choose = random.Random(20).choice
     updates = iter([(choose(ids), n) for n in range(count)])
     lock = threading.Lock()
@@ -78,11 +98,10 @@ def work(address: str, users: int, count: int, in_flight: int) -> dict[str, floa
     with ThreadPoolExecutor(in_flight) as pool:
         for future in [pool.submit(sender) for _ in range(in_flight)]:
             future.result()
-    seconds = time.perf_counter() - started
-    return {"seconds": seconds, "stored": (client.head() or 0) - users}
+    return time.perf_counter() - started
 
 
-def main(folder: str, users: int, count: int, in_flight: int) -> None:
+def main(folder: str, levels: list[list[int]]) -> None:
     """Start a server, do the work, print what was found."""
     address = f"127.0.0.1:{free_port()}"
     program = Path(sys.executable).with_name("umadb")
@@ -90,10 +109,10 @@ def main(folder: str, users: int, count: int, in_flight: int) -> None:
         [program, "--listen", address, "--db-path", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
         try:
-            print(json.dumps(work(f"http://{address}", users, count, in_flight)))
+            print(json.dumps(commands(f"http://{address}", levels)))
         finally:
             server.kill()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:5]))
+    main(sys.argv[1], json.loads(sys.argv[2]))

@@ -1,6 +1,6 @@
 """The floor on PostgreSQL: the rows that a node wrote, put in by plain asyncpg with nothing around them.
 
-No lock, no condition, no command id is looked up: three INSERTs of arrays a transaction, under the same indexes.
+No lock, no condition, no command id is looked up: one call inserts arrays into all tables, under the same indexes.
 """
 
 from __future__ import annotations
@@ -52,54 +52,50 @@ async def _rows_written(url: str) -> dict[str, Rows]:
         await connection.close()
 
 
-def insert(url: str, template: dict[str, Rows], *, seed: int, batch: int) -> float:
-    """Insert a template's rows, so many positions a transaction; return the seconds of those after `seed`."""
-    return asyncio.run(_insert(url, template, seed, batch))
+def insert_in_stages(url: str, template: dict[str, Rows], stages: Sequence[tuple[int, int]]) -> list[float]:
+    """Insert a template's rows, stage by stage up to a position, so many to a call; return each stage's seconds."""
+    return asyncio.run(_insert(url, template, stages))
 
 
-async def _insert(url: str, template: dict[str, Rows], seed: int, batch: int) -> float:
+async def _insert(url: str, template: dict[str, Rows], stages: Sequence[tuple[int, int]]) -> list[float]:
     connection = await asyncpg.connect(url)
     try:
-        last = len(template["events"].rows)
-        statements = {name: await connection.prepare(_statement(name, rows)) for name, rows in template.items()}
-        await _all(connection, statements, _batches(template, 0, seed, 1_000))
-        prepared = _batches(template, seed, last, batch)
-        started = time.perf_counter()
-        await _all(connection, statements, prepared)
-        seconds = time.perf_counter() - started
-        stored = await connection.fetchval("SELECT count(*) FROM history.events")
-        check(stored == last, f"the floor stored {stored} of {last} events")
+        prepared = await connection.prepare(_statement(template))
+        seconds: list[float] = []
+        after = 0
+        for until, batch in stages:
+            calls = [_columns(template, start, min(start + batch, until)) for start in range(after, until, batch)]
+            started = time.perf_counter()
+            for columns in calls:
+                await prepared.fetch(*columns)
+            seconds.append(time.perf_counter() - started)
+            after = until
+        await _check_stored(connection, template)
         return seconds
     finally:
         await connection.close()
 
 
-def _statement(name: str, rows: Rows) -> str:
-    columns = ", ".join(f'"{column}"' for column in rows.columns)
-    arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(rows.types, 1))
-    return f"INSERT INTO history.{name} ({columns}) SELECT * FROM unnest({arrays})"
+def _statement(template: dict[str, Rows]) -> str:
+    """Return one statement that inserts into all tables: a call, a transaction, a round trip."""
+    inserts: list[str] = []
+    number = 0
+    for name, rows in template.items():
+        columns = ", ".join(f'"{column}"' for column in rows.columns)
+        arrays = ", ".join(f"${number + place}::{type_}[]" for place, type_ in enumerate(rows.types, 1))
+        inserts.append(f"INSERT INTO history.{name} ({columns}) SELECT * FROM unnest({arrays})")
+        number += len(rows.columns)
+    *others, last = inserts
+    named = ", ".join(f"part{place} AS ({text})" for place, text in enumerate(others))
+    return f"WITH {named} {last}"
 
 
-def _batches(
-    template: dict[str, Rows], after: int, until: int, size: int
-) -> list[list[tuple[str, list[tuple[Any, ...]]]]]:
+def _columns(template: dict[str, Rows], start: int, end: int) -> list[tuple[Any, ...]]:
     # One event, one tag and one ledger row a command: the n-th rows of the tables belong together.
-    return [
-        [(name, _columns(rows.rows[start : min(start + size, until)])) for name, rows in template.items()]
-        for start in range(after, until, size)
-    ]
+    return [column for rows in template.values() for column in zip(*rows.rows[start:end], strict=True)]
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return list(zip(*rows, strict=True))
-
-
-async def _all(
-    connection: asyncpg.Connection[Any],
-    statements: dict[str, Any],
-    batches: Sequence[Sequence[tuple[str, list[tuple[Any, ...]]]]],
-) -> None:
-    for batch in batches:
-        async with connection.transaction():
-            for name, columns in batch:
-                await statements[name].fetch(*columns)
+async def _check_stored(connection: asyncpg.Connection[Any], template: dict[str, Rows]) -> None:
+    for name, rows in template.items():
+        stored = await connection.fetchval(f"SELECT count(*) FROM history.{name}")
+        check(stored == len(rows.rows), f"the floor's table {name} holds {stored} rows, expected {len(rows.rows)}")
