@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make demo   run the permit office on real data (DEMO_SECONDS=10, DEMO_PORT=8000, DEMO_DATA=receipt.csv, ENGINE=postgres)"
 	@echo "make test   every gate and every test"
-	@echo "make bench  the numbers, against the floor of this machine (QUICK=1 for two minutes)"
+	@echo "make bench  the numbers, against the floor of this machine and against peers (QUICK=1 for two minutes)"
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found %s; set PYTHON=python3.11" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

@@ -120,11 +120,11 @@ def measure(run: Run) -> Sequence[Row]:
     return [
         row(
             "ask by key", f"{keyed}, one after another", "/s",
-            series["key"], floor=series["floor, key"], floor_measured=bare, target=Target(at_least=15_000),
+            series["key"], floor=series["floor, key"], floor_measured=bare, target=Target(at_least=20_000),
         ),
         row(
             "ask by key, in flight", f"{keyed}, {sizes.in_flight} in flight", "/s",
-            series["key, in flight"], floor=series["floor, key"], floor_measured=bare, target=Target(at_least=15_000),
+            series["key, in flight"], floor=series["floor, key"], floor_measured=bare, target=Target(at_least=20_000),
         ),
         row(
             f"ask for a page of {PAGE}", f"{sizes.pages:,} pages by find(order_by=key, limit, after=cursor)", "/s",

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bench.measurements import MEASUREMENTS
+from bench.options import parser
 from bench.peers import environment
 from bench.report import BEGIN, END, Results, pasted
 from bench.result import Row, Target, check, row
@@ -11,7 +13,7 @@ from bench.rounds import Run
 from bench import __main__ as harness
 
 ROOT = Path(__file__).parents[2]
-WITH_PEERS = {"against", "http", "postgres-commands", "postgres-projection"}
+WITH_PEERS = {"in-flight", "http", "lines", "postgres-commands", "postgres-projection"}
 DOCUMENT = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 
 
@@ -22,7 +24,9 @@ def test_every_measurement_runs_with_right_results_and_is_reported(
     document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     work, json, markdown = tmp_path / "work", tmp_path / "results.json", tmp_path / "results.md"
     options = ["--tiny", "--folder", work, "--json", json, "--markdown", markdown, "--docs", document]
-    alone = sorted(harness.MEASUREMENTS.keys() - WITH_PEERS)
+    pictures = tmp_path / "charts"
+    options += ["--charts", pictures, "--csv", tmp_path / "results.csv", "--svg", tmp_path / "results.svg"]
+    alone = sorted(MEASUREMENTS.keys() - WITH_PEERS)
 
     assert harness.main([*map(str, options), *(f"--only={name}" for name in alone)]) == 0
 
@@ -36,6 +40,9 @@ def test_every_measurement_runs_with_right_results_and_is_reported(
         assert f"| {found.name} |" in markdown.read_text()
     assert "synchronous = 2 (FULL)" in markdown.read_text()
     assert document.read_text() == f"before\n{BEGIN}\n\n{markdown.read_text()}\n{END}\nafter\n"
+    assert {chart.name for chart in results.charts} == {file.stem for file in pictures.iterdir()}
+    assert {f"(charts/{chart.name}.svg)" for chart in results.charts if chart.name in markdown.read_text()}
+    assert results.seconds.keys() == {*alone}
     assert list(work.iterdir()) == []
 
 
@@ -56,6 +63,7 @@ def test_results_name_no_path_and_no_host(tmp_path: Path, capsys: pytest.Capture
 
 def test_a_partial_run_leaves_the_recorded_numbers_alone(tmp_path: Path) -> None:
     kept = [ROOT / "bench" / "results.md", ROOT / "bench" / "results.json", ROOT / "docs" / "benchmarks.md"]
+    kept += [ROOT / "bench" / "results.csv", ROOT / "docs" / "benchmarks.svg"]
     before = [file.read_bytes() if file.exists() else None for file in kept]
     assert harness.main(["--tiny", "--only", "start-up", "--folder", str(tmp_path)]) == 0
     assert [file.read_bytes() if file.exists() else None for file in kept] == before
@@ -93,10 +101,10 @@ def test_a_document_without_both_markers_is_refused(text: str) -> None:
 
 
 def test_the_page_names_every_measurement_and_every_option() -> None:
-    for name in harness.MEASUREMENTS:
+    for name in MEASUREMENTS:
         assert f"`{name}`" in DOCUMENT
         assert f"**{name}**" in DOCUMENT
-    options = {option for option in re.findall(r"--[a-z-]+", harness._parser().format_help()) if option != "--help"}
+    options = {option for option in re.findall(r"--[a-z-]+", parser().format_help()) if option != "--help"}
     assert {option for option in options if f"| `{option}" not in DOCUMENT} == set()
     assert DOCUMENT.index(BEGIN) < DOCUMENT.index(END)
 
@@ -108,7 +116,7 @@ def test_a_wrong_result_fails_the_run_and_is_not_reported(
         check(False, "an event is missing")
         return []
 
-    monkeypatch.setitem(harness.MEASUREMENTS, "start-up", wrong)
+    monkeypatch.setitem(MEASUREMENTS, "start-up", wrong)
     json = tmp_path / "results.json"
     options = ["--tiny", "--only", "start-up", "--folder", str(tmp_path / "work"), "--json", str(json)]
     assert harness.main(options) == 1
