@@ -210,6 +210,7 @@ class App:
         cache_models: int = CACHE_MODELS,
         cache_bytes: int = CACHE_BYTES,
         max_waiting: int = 10_000,
+        max_watchers: int = 10_000,
         ledger: Keeping = "all",
         repeats: timedelta | None = None,
     ) -> Node:
@@ -224,6 +225,7 @@ class App:
             cache_models: how many folded write models are kept at most, the most recently used ones.
             cache_bytes: how much memory they may take, by estimate.
             max_waiting: how many commands may be on their way at once; more are refused with `Overloaded`.
+            max_watchers: how many may watch queries at once; more are refused with `TooManyWatchers`.
             ledger: what the ledger keeps: `all` for ever; `keys`, which is all but payloads, tags and reasons; or
                 entries for so long. See `docs/ledger.md`.
             repeats: for how long, at least, the id of an accepted command is remembered, so that a repeat is told as
@@ -245,6 +247,7 @@ class App:
             cache_models=cache_models,
             cache_bytes=cache_bytes,
             max_waiting=max_waiting,
+            max_watchers=max_watchers,
             ledger=ledger,
             repeats=repeats,
         )

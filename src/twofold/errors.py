@@ -11,6 +11,7 @@
     ├── Contended               other writers won every retry                 contended
     ├── TimedOut                it was not decided by the sender's deadline   timed_out
     ├── Overloaded              the queue of waiting commands is full         overloaded
+    ├── TooManyWatchers         as many watch queries as there may be         too_many_watchers
     ├── UnknownPosition         the history has not reached that position     unknown_position
     ├── NotFresh                a read model did not get that far in time     not_fresh
     ├── HandlerFailed           a handler raised what it should not           handler_failed
@@ -181,6 +182,13 @@ class Overloaded(TwofoldError):
 
     code = "overloaded"
     _template = "{waiting} commands wait already (limit {limit}); nothing was stored, try again shortly"
+
+
+class TooManyWatchers(TwofoldError):
+    """As many watch queries on this node as there may be. Facts: `watchers`, `limit`."""
+
+    code = "too_many_watchers"
+    _template = "{watchers} watch queries on this node already (limit {limit}); ask instead, or watch on another node"
 
 
 class UnknownPosition(TwofoldError):

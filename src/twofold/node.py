@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import inspect
 import os
 import secrets
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,6 +33,7 @@ from twofold.read.asking import Asking, Demand
 from twofold.read.freshness import Freshness
 from twofold.read.projector import Projector
 from twofold.read.store import ViewStore
+from twofold.read.watching import Watcher
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
@@ -102,6 +104,7 @@ class Node:
         cache_models: int = CACHE_MODELS,
         cache_bytes: int = CACHE_BYTES,
         max_waiting: int = 10_000,
+        max_watchers: int = 10_000,
         ledger: Keeping = "all",
         repeats: timedelta | None = None,
     ) -> None:
@@ -130,7 +133,9 @@ class Node:
         self._projectors: list[Projector] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._max_waiting = max_waiting
+        self._max_watchers = max_watchers
         check_limit("max_waiting", max_waiting, least=1)
+        check_limit("max_watchers", max_watchers, least=0)
         check_limit("cache_models", cache_models, least=0)
         check_limit("cache_bytes", cache_bytes, least=0)
         self._retention = Retention(ledger, repeats)
@@ -318,6 +323,52 @@ class Node:
         demand = _demand(query, after, max_lag, timeout)
         return await self._answering().answer(query, Context(now=self._now(), principal=principal), demand)
 
+    async def watch(
+        self,
+        query: Query[A],
+        *,
+        after: Receipt | Position | None = None,
+        max_lag: float | None = None,
+        timeout: float = 5.0,
+        principal: Principal = ANONYMOUS,
+    ) -> AsyncGenerator[A, None]:
+        """Yield a query's answer, and again whenever it has changed, until the node drains or is closed.
+
+            async for profile in node.watch(GetProfile(user_id)): ...
+
+        Whoever leaves the loop early ends it with `contextlib.aclosing`, like every async generator.
+        Whoever takes answers slowly gets the newest each time. However many watch an equal query, it is answered once
+        for all of them.
+
+        Args: as for `ask`; they hold for the first answer.
+
+        Raises:
+            TooManyWatchers: there are as many on this node as there may be.
+            Exception: as `ask`; also later, when the handler raises or the read models cannot be read.
+        """
+        demand = _demand(query, after, max_lag, timeout)
+        async with await self.watcher(query, demand, principal=principal) as watcher:
+            while (sighting := await watcher.next()) is not None:
+                # All who watch share the one; what they do with theirs shall not be seen by the others.
+                yield copy.deepcopy(sighting.value)
+
+    async def watcher(
+        self, query: Query[Any], demand: Demand, *, seen: str | None = None, principal: Principal = ANONYMOUS
+    ) -> Watcher:
+        """Return what sees a query's answers in the form in which edges send them; to be closed after use.
+
+        Args:
+            query: the question.
+            demand: how fresh the first answer must be.
+            seen: the digest of an answer that need not be shown again.
+            principal: who asks.
+
+        Raises:
+            TooManyWatchers: there are as many on this node as there may be.
+            Exception: as `ask`.
+        """
+        return await self._answering().watch(query, lambda: Context(now=self._now(), principal=principal), demand, seen)
+
     def session(self, *, after: Receipt | Position | None = None) -> Session:
         """Return what remembers the commands that are sent through it, so that its answers show all of them.
 
@@ -492,9 +543,14 @@ class Node:
         return self._sender is not None and self._sender.admission.is_closed
 
     def drain(self) -> None:
-        """Take no more commands: they raise NodeClosed. Those on their way are decided, and queries are answered."""
+        """Take no more commands: they raise NodeClosed. Those on their way are decided, and queries are answered.
+
+        Whoever watches a query sees no further answer, so as to watch on another node.
+        """
         if self._sender is not None:
             self._sender.admission.close()
+        if self._asking is not None:
+            self._asking.stop_watching()
 
     async def close(self) -> None:
         """Take no more commands, make durable what waits, stop projecting, release the files. May be called twice."""
@@ -599,7 +655,9 @@ class Node:
             if "project" in self.roles:
                 await self._start_projecting(self.history, views, freshness)
             # Bound on every such node, so that a dependency that is missing is told wherever it is.
-            asking = Asking(self.app.queries, self.app.tables, self._provided, views, freshness, self._head)
+            asking = Asking(
+                self.app.queries, self.app.tables, self._provided, views, freshness, self._head, self._max_watchers
+            )
             if "read" in self.roles:
                 self._asking = asking
 

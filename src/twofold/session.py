@@ -8,7 +8,7 @@ profile = await session.ask(GetProfile(user_id))      # shows the registration
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from twofold.context import ANONYMOUS, Principal, Receipt
@@ -95,6 +95,21 @@ class Session:
         return await self._node.answer(
             query, after=self._after(after), max_lag=max_lag, timeout=timeout, principal=principal
         )
+
+    def watch(
+        self,
+        query: Query[A],
+        *,
+        after: Receipt | Position | None = None,
+        max_lag: float | None = None,
+        timeout: float = 5.0,
+        principal: Principal = ANONYMOUS,
+    ) -> AsyncGenerator[A, None]:
+        """Yield a query's answer, and again whenever it has changed; the first shows every command of the session.
+
+        Args and raises: see `Node.watch`.
+        """
+        return self._node.watch(query, after=self._after(after), max_lag=max_lag, timeout=timeout, principal=principal)
 
     def _after(self, after: Receipt | Position | None) -> Position:
         position = after.position if isinstance(after, Receipt) else after or 0

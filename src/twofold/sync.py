@@ -44,15 +44,15 @@ def blocking(
 
 
 def stepping(
-    method: Callable[Concatenate[Node, P], AsyncIterator[R]],
+    method: Callable[Concatenate[Node, P], AsyncIterator[R]], batch: int = _BATCH
 ) -> Callable[Concatenate[SyncNode, P], Iterator[R]]:
-    """Return a method of a node that yields as one that can be iterated over; it reads ahead."""
+    """Return a method of a node that yields as one that can be iterated over; it reads ahead, up to a batch."""
 
     @functools.wraps(method)
     def call(self: SyncNode, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
         source = method(self._node, *args, **kwargs)
         try:
-            while found := self.wait(method.__name__, lambda _: _some(source)):
+            while found := self.wait(method.__name__, lambda _: _some(source, batch)):
                 yield from found
         finally:
             with suppress(NodeClosed):
@@ -84,6 +84,7 @@ class SyncNode:
     caught_up = blocking(Node.caught_up)
     events = stepping(Node.events)
     ledger = stepping(Node.ledger)
+    watch = stepping(Node.watch, 1)
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -208,11 +209,11 @@ def _refuse_loop(name: str) -> None:
     raise CannotBlock(call=name)
 
 
-async def _some(source: AsyncIterator[R]) -> list[R]:
+async def _some(source: AsyncIterator[R], batch: int) -> list[R]:
     found: list[R] = []
     async for each in source:
         found.append(each)
-        if len(found) == _BATCH:
+        if len(found) == batch:
             break
     return found
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ORDERS, Ended, order_id, place, shell
+from tests.cli.conftest import ORDERS, Ended, ends, order_id, place, read_line, shell
 
 Run = Callable[..., Ended]
 
@@ -94,6 +96,22 @@ def test_a_lag_is_kept_to(cli: Run) -> None:
     place(cli)
     assert cli("ask", ORDERS, "CountOrders", "--max-lag", "0").json == 1
     assert cli("ask", ORDERS, "CountOrders", "--max-lag", "-1").status == 2
+
+
+def test_an_answer_is_watched_until_told_to_end(cli: Run, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    place(cli, "Ada", 1)
+    process = start("ask", ORDERS, "CountOrders", "--watch")
+    for number in range(1, 4):
+        assert read_line(process) == b"%d\n" % number
+        place(cli, "Ada", number + 1)
+    assert read_line(process) == b"4\n"
+    assert ends(process, signal.SIGTERM) == (0, "")
+
+
+def test_a_query_that_cannot_be_watched_is_told_as_ever(cli: Run) -> None:
+    place(cli)
+    assert cli("ask", ORDERS, "CountOrders", "--watch", "--after", "9", "--timeout", "0").status == 4
+    assert cli("ask", ORDERS, "Explode", "--watch").status == 5
 
 
 def test_a_query_whose_handler_fails_ends_with_5_and_no_traceback() -> None:

@@ -82,7 +82,7 @@ def test_every_error_has_its_status() -> None:
         found.setdefault(status_of(error), set()).add(kind.__name__)
     assert found[Status.REJECTED] == {"Rejected", "ChangedSince"}
     assert found[Status.NOT_FRESH] == {"NotFresh"}
-    assert found[Status.TRY_AGAIN] == {"Contended", "Overloaded", "StillRunning", "TimedOut"}
+    assert found[Status.TRY_AGAIN] == {"Contended", "Overloaded", "StillRunning", "TimedOut", "TooManyWatchers"}
     assert found[Status.FAILED] == {"HandlerFailed", "ProjectionStopped"}
     assert found[Status.STORE] == {kind.__name__ for kind in leaves(errors.StoreError)}
     assert {"InvalidMessage", "UnknownMessage", "DeclarationError", "MissingExtra"} <= found[Status.INVALID]

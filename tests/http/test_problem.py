@@ -44,6 +44,7 @@ EXPECTED = {
     errors.Contended: 503,
     errors.TimedOut: 503,
     errors.Overloaded: 503,
+    errors.TooManyWatchers: 503,
     errors.NotFresh: 503,
     errors.NodeClosed: 503,
     errors.RoleMissing: 503,

@@ -67,6 +67,8 @@ def test_every_header_is_in_the_table() -> None:
         headers.TIMEOUT,
         headers.POSITION,
         headers.NEXT,
+        headers.LAST_EVENT_ID,
+        "Accept",
         "Retry-After",
     }
 

@@ -1,4 +1,4 @@
-"""`twofold ask`: one query, answered from read models that are as fresh as is asked for."""
+"""`twofold ask`: one query, answered from read models that are as fresh as is asked for, once or again and again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import contextlib
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
+from msgspec import structs
 
 from twofold.app import App
+from twofold.cli.following import until_told
 from twofold.cli.message_command import message_or_help, print_help
 from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, Words, require_history
-from twofold.cli.output import for_people, print_json, print_note
+from twofold.cli.output import Output, for_people, print_json, print_note
 from twofold.cli.progress import Progress
 from twofold.cli.status import CommandLineError
 from twofold.cli.target import load
 from twofold.errors import NotFresh
 from twofold.message import Query
 from twofold.node import Node
+from twofold.read.asking import Demand
 
 _LOOK = 0.25
 
@@ -30,6 +33,7 @@ def ask(
     after: Annotated[int | None, Parameter(validator=validators.Number(gte=0))] = None,
     max_lag: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
     timeout: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
+    watch: Annotated[bool, Parameter(negative=())] = False,
     body: Body = None,
     json: Json = False,
     help: Help = False,
@@ -40,6 +44,7 @@ def ask(
         after: The answer rests on everything up to this position; on all that is stored now if left out.
         max_lag: The answer rests on everything that was stored more than so many seconds ago, instead of on all.
         timeout: How many seconds to wait for that.
+        watch: Print the answer again whenever it has changed, until Ctrl-C or SIGTERM.
     """
     if target is None:
         if not help:
@@ -51,7 +56,12 @@ def ask(
     if query is None:
         return
     require_history(url)
-    answer = asyncio.run(_asked(app, url, query, after, max_lag, timeout))
+    demand = Demand(after or 0, max_lag, timeout)
+    takes_all = after is None and max_lag is None
+    if watch:
+        asyncio.run(_watched(app, url, query, demand, takes_all, json))
+        return
+    answer = asyncio.run(_asked(app, url, query, demand, takes_all))
     if for_people(json):
         from twofold.cli.answer import show_answer
 
@@ -62,16 +72,36 @@ def ask(
         print_note(f"next page: {answer.next}")
 
 
-async def _asked(
-    app: App, url: str, query: Query[Any], after: int | None, max_lag: float | None, timeout: float
-) -> Any:
+async def _watched(app: App, url: str, query: Query[Any], demand: Demand, takes_all: bool, json: bool) -> None:
+    output = Output()
+    async with until_told(output) as follow, app.open(url, roles=("read", "project")) as node:
+        await follow(_show_each(node, query, await _wanted(node, demand, takes_all), output, json))
+
+
+async def _show_each(node: Node, query: Query[Any], demand: Demand, output: Output, json: bool) -> None:
+    shows = for_people(json)
+    async with await node.watcher(query, demand) as watcher:
+        while (sighting := await watcher.next()) is not None:
+            if shows:
+                from twofold.cli.answer import show_answer
+
+                show_answer(sighting.value)
+            else:
+                output.write(sighting.body + b"\n")
+                output.flush()
+
+
+async def _wanted(node: Node, demand: Demand, takes_all: bool) -> Demand:
+    return structs.replace(demand, after=await node.history.head()) if takes_all else demand
+
+
+async def _asked(app: App, url: str, query: Query[Any], demand: Demand, takes_all: bool) -> Any:
     async with app.open(url, roles=("read", "project")) as node:
-        everything = after is None and max_lag is None
-        wanted = await node.history.head() if everything else after or 0
+        demand = await _wanted(node, demand, takes_all)
         tables = [app.tables[view.model].name for view in app.queries[type(query)].views]
-        watching = asyncio.create_task(_watch(node, tables, wanted))
+        watching = asyncio.create_task(_show_progress(node, tables, demand.after))
         try:
-            return await node.ask(query, after=wanted, max_lag=max_lag, timeout=timeout)
+            return await node.ask(query, after=demand.after, max_lag=demand.max_lag, timeout=demand.timeout)
         except NotFresh as error:
             for status in await node.models():
                 if status.name == error.model and status.problem:
@@ -83,7 +113,7 @@ async def _asked(
                 await watching
 
 
-async def _watch(node: Node, tables: list[str], wanted: int) -> None:
+async def _show_progress(node: Node, tables: list[str], wanted: int) -> None:
     """Show how far the slowest read model has come, for as long as somebody waits for it."""
     with Progress("projecting", wanted) as progress:
         while progress.shown:

@@ -15,6 +15,7 @@ from twofold.errors import (
     StillRunning,
     StoreError,
     TimedOut,
+    TooManyWatchers,
     TwofoldError,
 )
 
@@ -47,7 +48,7 @@ def status_of(error: TwofoldError) -> Status:
             return Status.STORE
         case HandlerFailed() | ProjectionStopped():
             return Status.FAILED
-        case Contended() | Overloaded() | StillRunning() | TimedOut():
+        case Contended() | Overloaded() | StillRunning() | TimedOut() | TooManyWatchers():
             return Status.TRY_AGAIN
         case _:
             return Status.INVALID

@@ -39,6 +39,7 @@ def asgi(
     max_body: int = 1024 * 1024,
     body_timeout: float = 30.0,
     version: str = "1",
+    max_watchers: int = 10_000,
     ledger: Keeping = "all",
     repeats: timedelta | None = None,
 ) -> Service:
@@ -57,6 +58,7 @@ def asgi(
         max_body: the size of the largest body that is taken, in bytes.
         body_timeout: within how many seconds a body must have come.
         version: the version that the OpenAPI document gives for the application.
+        max_watchers: how many streams of answers there may be at once; more are refused with 503.
         ledger: what the ledger keeps; see `App.open`.
         repeats: for how long ids of accepted commands are remembered; see `App.open`.
 
@@ -78,6 +80,7 @@ def asgi(
         max_body=max_body,
         body_timeout=body_timeout,
         version=version,
+        max_watchers=max_watchers,
         ledger=ledger,
         repeats=repeats,
     )

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from twofold.clock import new_uuid
 from twofold.http.problem import Refused
+from twofold.read.asking import Demand
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -19,6 +20,7 @@ TIMEOUT = "Twofold-Timeout"
 NEXT = "Twofold-Next"
 POSITION = "Twofold-Position"
 IF_MATCH = "If-Match"
+LAST_EVENT_ID = "Last-Event-ID"
 PREFER = "Prefer"
 APPLIED = "Preference-Applied"
 
@@ -34,6 +36,8 @@ COMMAND_IDS = UUID("880315c1-ccbe-43e0-ae44-205641d2e4f5")
 _uuid = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _visible = re.compile(r"[!-~]{1,255}")
 _preference = re.compile(r"preview(?:\s*;\s*as-of\s*=\s*(\"?)([0-9]{1,19})\1)?", re.IGNORECASE)
+_refusal = re.compile(r"q=0(?:\.0{0,3})?")
+_event_id = re.compile(r"([0-9]{1,19})-([0-9a-f]{24})")
 _number = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -111,6 +115,15 @@ def preview(headers: Headers) -> tuple[bool, int | None]:
     return False, None
 
 
+def demand(headers: Headers) -> Demand:
+    """Return how fresh an answer must be.
+
+    Raises:
+        Refused: a header that says so cannot be used.
+    """
+    return Demand(position(headers), max_lag(headers), seconds(headers))
+
+
 def seconds(headers: Headers) -> float:
     """Return for how long a query may wait for its read models.
 
@@ -152,6 +165,26 @@ def _position(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= LARGEST_POSITION):
         raise _wrong(name, "a position, as a receipt or an answer gives it", "something else")
     return int(text)
+
+
+def wants(headers: Headers, media: str) -> bool:
+    """Tell whether the client names a media type among those that it accepts (RFC 9110, section 12.5.1)."""
+    for name, value in headers:
+        if name == b"accept":
+            for part in value.decode("latin-1").split(","):
+                kind, *parameters = (each.strip().lower() for each in part.split(";"))
+                if kind == media and not any(_refusal.fullmatch(each) for each in parameters):
+                    return True
+    return False
+
+
+def last_event(headers: Headers) -> tuple[int, str | None]:
+    """Return what a client that comes back has seen last: a position, and the digest of an answer.
+
+    An id that was not given out here is taken for none: then the client is only shown what it may have seen already.
+    """
+    match = _event_id.fullmatch(text_of(headers, LAST_EVENT_ID) or "")
+    return (0, None) if match is None or int(match[1]) > LARGEST_POSITION else (int(match[1]), match[2])
 
 
 def media_type(headers: Iterable[tuple[bytes, bytes]]) -> str:

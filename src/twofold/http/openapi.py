@@ -13,7 +13,7 @@ import msgspec
 from twofold import wire
 from twofold.app import App
 from twofold.context import Receipt
-from twofold.http import headers
+from twofold.http import headers, streams
 from twofold.http.fields import forms_of
 from twofold.http.problem import ERRORS, MEDIA_TYPE, REFUSALS, Problem
 from twofold.http.schema import Schema, example_of, resolved, schema_of, schemas_of
@@ -122,7 +122,11 @@ class Document:
                 yield {**parameter, "schema": written}
 
     def _answer(self, query: type[Query[Any]]) -> dict[str, Any]:
-        answer: dict[str, Any] = {"description": "The answer.", "content": {_JSON: {"schema": self._answers[query]}}}
+        content = {_JSON: {"schema": self._answers[query]}, streams.MEDIA_TYPE: {"schema": _STREAM}}
+        answer: dict[str, Any] = {
+            "description": "The answer; as an event stream, the answer and then each one that differs from it.",
+            "content": content,
+        }
         if self._app.queries[query].views:
             answer["headers"] = {headers.POSITION: _header(headers.POSITION)}
         if any(getattr(part, "__origin__", part) is Found for part in members_of(self._app.queries[query].answer)):
@@ -207,8 +211,12 @@ def _header(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/headers/{name}"}
 
 
-_OF_QUERIES = (headers.AFTER, headers.MAX_LAG, headers.TIMEOUT)
+_OF_QUERIES = (headers.AFTER, headers.MAX_LAG, headers.TIMEOUT, headers.LAST_EVENT_ID)
 _OF_COMMANDS = (headers.IDEMPOTENCY_KEY, headers.IF_MATCH, "Deadline", headers.PREFER)
+_STREAM: Schema = {
+    "type": "string",
+    "description": "Events as of HTML's server-sent events, with the answer as JSON in `data`; `error` is a problem.",
+}
 _PREVIEW: Schema = {
     "title": "Preview",
     "type": "object",
@@ -268,6 +276,12 @@ _PARAMETERS: dict[str, Any] = {
         "in": "header",
         "description": "The answer rests on everything that was appended more than so many seconds ago.",
         "schema": {"type": "number", "minimum": 0, "maximum": headers.LONGEST_LAG},
+    },
+    headers.LAST_EVENT_ID: {
+        "name": headers.LAST_EVENT_ID,
+        "in": "header",
+        "description": "The `id` of the last event of a stream that broke off: goes on behind it.",
+        "schema": {"type": "string"},
     },
     headers.TIMEOUT: {
         "name": headers.TIMEOUT,

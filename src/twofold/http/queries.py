@@ -1,17 +1,20 @@
-"""GET and POST /queries/{Name}: a query is answered from the read models."""
+"""GET and POST /queries/{Name}: a query is answered from the read models, once or whenever the answer changes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
-from twofold.http import headers
+from twofold.http import headers, streams
 from twofold.http.body import json_body
 from twofold.http.endpoint import Limits, Request, json_answer, message_in
 from twofold.http.fields import TextFields
 from twofold.http.holder import NodeHolder
 from twofold.message import Query
+from twofold.node import Node
+from twofold.read.asking import Demand
 from twofold.read.view import Found
 
 
@@ -30,16 +33,24 @@ class QueryEndpoint:
     async def answer(self, request: Request) -> Response:
         """Answer the query; see `Endpoint.answer`."""
         query = await self._query(request)
-        after, timeout = headers.position(request.headers), headers.seconds(request.headers)
-        max_lag = headers.max_lag(request.headers)
+        demand = headers.demand(request.headers)
+        wants_stream = request.scope["method"] != "HEAD" and headers.wants(request.headers, streams.MEDIA_TYPE)
         node = await self._holder.node()
-        answer = await node.answer(query, after=after, max_lag=max_lag, timeout=timeout)
+        if wants_stream:
+            return await self._stream(node, query, demand, request)
+        answer = await node.answer(query, after=demand.after, max_lag=demand.max_lag, timeout=demand.timeout)
         more: list[tuple[bytes, bytes]] = []
         if answer.position is not None:
             more.append((b"twofold-position", b"%d" % answer.position))
         if isinstance(answer.value, Found) and answer.value.next is not None:
             more.append((b"twofold-next", answer.value.next.encode("ascii")))
         return json_answer(answer.value, *more)
+
+    async def _stream(self, node: Node, query: Query[Any], demand: Demand, request: Request) -> Response:
+        seen = headers.last_event(request.headers)
+        # Whoever comes back from another node is shown nothing older than what that one has shown.
+        demand = msgspec.structs.replace(demand, after=max(demand.after, seen[0]))
+        return streams.Stream(await node.watcher(query, demand, seen=seen[1]), self.doing)
 
     async def _query(self, request: Request) -> Query[Any]:
         if request.scope["method"] != "POST":

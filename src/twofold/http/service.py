@@ -40,6 +40,7 @@ class Service:
         max_body: int = 1024 * 1024,
         body_timeout: float = 30.0,
         version: str = "1",
+        max_watchers: int = 10_000,
         ledger: Keeping = "all",
         repeats: timedelta | None = None,
     ) -> None:
@@ -52,7 +53,15 @@ class Service:
             )
 
         def make() -> Node:
-            return app.open(url, views=views, roles=roles, provide=provide, ledger=ledger, repeats=repeats)
+            return app.open(
+                url,
+                views=views,
+                roles=roles,
+                provide=provide,
+                max_watchers=max_watchers,
+                ledger=ledger,
+                repeats=repeats,
+            )
 
         if node is None:
             # A wrong address or a missing dependency is told here; nothing is opened yet.

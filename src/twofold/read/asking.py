@@ -20,6 +20,7 @@ from twofold.read.heads import Heads
 from twofold.read.store import ViewStore
 from twofold.read.table import Table
 from twofold.read.view import View
+from twofold.read.watching import Watcher, Watching
 
 Call: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
 
@@ -39,11 +40,14 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asker(msgspec.Struct, frozen=True):
-    """Who answers one kind of query, and from which read models."""
+    """Who answers one kind of query, and from which read models.
 
-    handler: QueryHandler
+    `is_same_for_all` tells that the answer depends on nothing that is known of the one who asks.
+    """
+
     call: Call
     tables: list[Table[Any]]
+    is_same_for_all: bool
 
 
 class Asking:
@@ -56,6 +60,7 @@ class Asking:
         store: where the read models are.
         freshness: knows how far they have come.
         head: returns where the history ends, or raises if this node may not know.
+        max_watchers: how many may watch queries at once.
 
     Raises:
         DeclarationError: a handler asks for an object that is not provided.
@@ -69,12 +74,18 @@ class Asking:
         store: ViewStore,
         freshness: Freshness,
         head: Callable[[], Awaitable[Position]],
+        max_watchers: int,
     ) -> None:
         self.freshness = freshness
         self._heads = Heads(head)
+        self._watching = Watching(freshness, max_watchers)
         views = {model: View(store, table) for model, table in tables.items()}
         self._askers = {
-            query: Asker(handler, handler.bind(provided, views), [tables[wanted.model] for wanted in handler.views])
+            query: Asker(
+                handler.bind(provided, views),
+                [tables[wanted.model] for wanted in handler.views],
+                is_same_for_all=handler.context_name is None,
+            )
             for query, handler in queries.items()
         }
 
@@ -90,8 +101,22 @@ class Asking:
         position = await self.freshness.position(asker.tables)
         return Answer(await asker.call(query, context), position)
 
+    async def watch(
+        self, query: Query[Any], context: Callable[[], Context], demand: Demand, seen: str | None = None
+    ) -> Watcher:
+        """Return what sees the answers to a query; see `Node.watcher`."""
+        asker = await self._ready(query, demand)
+        asks = None if asker.is_same_for_all else context().principal
+        key = (type(query), wire.checked(query), asks)
+        return await self._watching.watch(key, lambda: asker.call(query, context()), asker.tables, seen)
+
+    def stop_watching(self) -> None:
+        """Let nobody watch any more; queries are answered as before."""
+        self._watching.stop()
+
     async def close(self) -> None:
-        """Whoever waits yet is told that the node is closed."""
+        """Whoever watches sees no more, and whoever waits is told that the node is closed."""
+        await self._watching.end()
         await self.freshness.close()
 
     async def _ready(self, query: Query[Any], demand: Demand) -> Asker:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from twofold.errors import NodeClosed, NotFresh, StoreError
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.store import ViewStore
 from twofold.read.table import Table
+
+Stand: TypeAlias = tuple[int, ...]
+"""How some read models stand. While they stand so, their rows are the same."""
 
 
 class Freshness:
@@ -27,6 +30,7 @@ class Freshness:
         self._segments: dict[str, dict[int, Position]] = {}
         self._moved = Signal()
         self._awaited: Counter[Table[Any]] = Counter()
+        self._watched: Counter[Table[Any]] = Counter()
         self._asked = Signal()
         self._here: set[Table[Any]] = set()
         self._watch: asyncio.Task[StoreError | None] | None = None
@@ -84,15 +88,35 @@ class Freshness:
             await self._look(tables)
             async with asyncio.timeout(timeout):
                 while not self.has(tables, position):
-                    watch = None if self._here.issuperset(tables) else self._watching()
-                    await self._moved.wait()
-                    if watch is not None and watch.done() and not watch.cancelled() and (error := watch.result()):
-                        raise error
+                    await self._next_move(tables)
         except TimeoutError as error:
             late = next((table for table in tables if not self.has([table], position)), tables[0])
             raise self._not_fresh(late, position, timeout) from error
         finally:
             self._awaited.subtract(tables)
+
+    def stand(self, tables: Sequence[Table[Any]]) -> Stand:
+        """Return how read models are known to stand."""
+        return tuple([self._reached.get(table.versioned_name, -1) for table in tables])
+
+    async def look(self, tables: Sequence[Table[Any]]) -> Stand:
+        """Return how read models stand, after looking where others project them."""
+        await self._look(tables)
+        return self.stand(tables)
+
+    async def moved_from(self, tables: Sequence[Table[Any]], stand: Stand) -> None:
+        """Return as soon as read models are known to stand otherwise. Unlike `wait`, this hurries no projection.
+
+        Raises:
+            NodeClosed: the node was closed meanwhile.
+            StoreError: it cannot be looked up how they stand.
+        """
+        self._watched.update(tables)
+        try:
+            while self.stand(tables) == stand:
+                await self._next_move(tables)
+        finally:
+            self._watched.subtract(tables)
 
     async def linger(self, table: Table[Any], seconds: float) -> None:
         """Return after so many seconds, or as soon as somebody waits for the read model."""
@@ -110,6 +134,12 @@ class Freshness:
             self._watch.cancel()
             await asyncio.wait([self._watch])
 
+    async def _next_move(self, tables: Sequence[Table[Any]]) -> None:
+        watch = None if self._here.issuperset(tables) else self._watching()
+        await self._moved.wait()
+        if watch is not None and watch.done() and not watch.cancelled() and (error := watch.result()):
+            raise error
+
     def _watching(self) -> asyncio.Task[StoreError | None]:
         if self._closed:
             raise NodeClosed()
@@ -118,11 +148,11 @@ class Freshness:
         return self._watch
 
     async def _look_on(self) -> StoreError | None:
-        """Look how far the awaited read models are that other nodes project, for as long as there are any."""
+        """Look how far the read models are that others project, for as long as somebody waits for them."""
         seen = 0
         try:
-            while not self._here.issuperset(awaited := [table for table, count in self._awaited.items() if count > 0]):
-                await self._look(awaited)
+            while not self._here.issuperset(wanted := list(self._awaited + self._watched)):
+                await self._look(wanted)
                 self._moved.notify()
                 seen = await self._store.changed(seen)
         except StoreError as error:
@@ -143,5 +173,6 @@ class Freshness:
         for table in tables:
             if table not in self._here:
                 checkpoint = await self._store.checkpoint(table)
-                if checkpoint is not None:
+                if checkpoint is not None and checkpoint != self._reached.get(table.versioned_name):
                     self._reached[table.versioned_name] = checkpoint
+                    self._moved.notify()
