@@ -151,7 +151,7 @@ class Freshness:
         """Look how far the read models are that others project, for as long as somebody waits for them."""
         seen = 0
         try:
-            while not self._here.issuperset(wanted := list(self._awaited + self._watched)):
+            while not self._here.issuperset(wanted := [*self._awaited + self._watched]):
                 await self._look(wanted)
                 self._moved.notify()
                 seen = await self._store.changed(seen)
