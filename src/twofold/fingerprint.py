@@ -40,6 +40,15 @@ def schema_of(struct: type[msgspec.Struct]) -> str:
         return ",".join(f"{field.name}:{field.type}={field.default!r}" for field in msgspec.structs.fields(struct))
 
 
+def type_text(annotation: Any) -> str:
+    """Return what values of a type look like, as text."""
+    try:
+        return msgspec.json.encode(msgspec.json.schema(annotation), order="deterministic").decode()
+    except TypeError:
+        # Not every type has a form in JSON.
+        return repr(annotation)
+
+
 def code_of(kind: type, *, but: tuple[type, ...] = ()) -> Iterator[str]:
     """Yield a class's own functions, and those that it inherits from classes other than `but` and their bases."""
     for base, name, function in _functions_of(kind, but):

@@ -70,6 +70,8 @@ MISTAKES: list[tuple[type[MemoryViews], Callable[..., Any], Given]] = [
     (wrong.BothLive, Suite.test_a_version_may_become_live_again, {}),
     (wrong.OneLive, Suite.test_other_read_models_stay_live, {}),
     (wrong.DropsTheOld, Suite.test_the_version_before_is_kept_when_a_new_one_is_live, {}),
+    (wrong.TellsWhatIsLive, Suite.test_the_versions_that_are_kept_are_told, {}),
+    (wrong.NeverForgets, Suite.test_what_was_exchanged_is_exchanged_back_once_it_has_caught_up, {}),
     (wrong.LastParked, Suite.test_parked_keys_are_told_with_their_first_position, {}),
     (wrong.ParkedEvents, Suite.test_parked_keys_are_told_with_their_first_position, {}),
     (wrong.EmptyMatchesAll, FOUND, finding("nothing in a field")),

@@ -13,7 +13,7 @@ from twofold.engines.memory import MemoryViews
 from twofold.engines.memory.views import _HOLDS
 from twofold.history.record import Position
 from twofold.read.range import Operator
-from twofold.read.store import Advance, Lease, Page, TableStatus
+from twofold.read.store import Advance, Lease, Page, TableStatus, Version
 from twofold.read.table import Key, Row, Table
 
 replace = msgspec.structs.replace
@@ -170,6 +170,20 @@ class DropsTheOld(MemoryViews):
             if advance.live and name.startswith(table.live_name) and name != table.versioned_name:
                 kept.rows.clear()
         return stored
+
+
+class TellsWhatIsLive(MemoryViews):
+    async def versions(self, table: Table[Any]) -> Sequence[Version]:
+        return [each for each in await super().versions(table) if each.live]
+
+
+class NeverForgets(MemoryViews):
+    """Takes a spare that was begun anew for what had been live before."""
+
+    async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
+        before = self._tables.get(table.spare.versioned_name)
+        await super().begin_spare(table, history_id)
+        self._tables[table.spare.versioned_name].was_live = before is not None and before.was_live
 
 
 class LastParked(MemoryViews):

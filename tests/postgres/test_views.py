@@ -24,8 +24,19 @@ from twofold.engines.postgres.server import Server
 from twofold.errors import InvalidFilter, StoreBusy, StoreError
 from twofold.node import Node
 from twofold.read.store import Advance
+from twofold.testing import PostgresServer
 from twofold.testing.contracts.kinds import EVERY_KIND, EveryKind
-from twofold.testing.contracts.rows import HISTORY, NEW_NOTES, NOTES, SEATS, Note, everything, prepared, put
+from twofold.testing.contracts.rows import (
+    HISTORY,
+    NEW_NOTES,
+    NEWEST_NOTES,
+    NOTES,
+    SEATS,
+    Note,
+    everything,
+    prepared,
+    put,
+)
 
 pytestmark = pytest.mark.anyio
 New = Callable[[], str]
@@ -347,3 +358,17 @@ async def test_all_of_it_works_behind_a_pooler_of_transactions(initialised: New)
                 found_now = await reader.ask(GetStatement("a"), after=await writer.send(Deposit("a")))
                 assert found_now is not None
                 assert found_now.balance == number
+
+
+async def test_what_was_begun_a_week_ago_is_dropped_unless_it_was_live_or_is_projected(
+    initialised: New, postgres_server: PostgresServer
+) -> None:
+    url = initialised()
+    async with opened(url) as store:
+        for begun in (NEW_NOTES, NEWEST_NOTES):
+            await store.prepare(begun, HISTORY)
+        await store.claim(NEWEST_NOTES, "a node", 3600)
+        postgres_server.execute("UPDATE views.twofold_projections SET begun = now() - interval '8 days'", url)
+        await prepared(store, NOTES)
+        assert {each.version for each in await store.versions(NOTES)} == {NOTES.version, NEWEST_NOTES.version}
+    assert await rows(url, f"SELECT to_regclass('views.{NEW_NOTES.versioned_name}')") == [(None,)]

@@ -18,6 +18,7 @@ from twofold.engines.sqlite import SqliteHistory, SqliteViews
 from twofold.errors import NotFresh
 from twofold.read.store import Advance
 from twofold.read.table import Table
+from twofold.testing.contracts.rows import HISTORY, NEW_NOTES, NEWEST_NOTES, NOTES, prepared
 
 pytestmark = pytest.mark.anyio
 
@@ -256,3 +257,18 @@ async def test_another_version_that_is_still_running_keeps_its_own_rows(made: Ma
             assert (await new.ask(second.GetPerson("p0"), after=receipt)).times == 4
             assert (await old.ask(first.GetPerson("p0"), after=receipt)).times == 2
             assert select(tmp_path, "SELECT times FROM person") == [(4,)]
+
+
+async def test_what_was_begun_a_week_ago_and_never_went_live_is_dropped_when_a_version_goes_live(
+    tmp_path: Path,
+) -> None:
+    store = SqliteViews(tmp_path)
+    for begun in (NEW_NOTES, NEWEST_NOTES):
+        await store.prepare(begun, HISTORY)
+    async with store._writer.transaction() as connection:
+        sql = "UPDATE twofold_projections SET begun = begun - 7 * 86400 - 1 WHERE version = ?"
+        connection.execute(sql, (NEW_NOTES.version,))
+    await prepared(store, NOTES)
+    assert {each.version for each in await store.versions(NOTES)} == {NOTES.version, NEWEST_NOTES.version}
+    assert not select(tmp_path, "SELECT name FROM sqlite_schema WHERE name = ?", [NEW_NOTES.versioned_name])
+    await store.close()

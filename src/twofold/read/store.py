@@ -117,6 +117,19 @@ class SegmentStatus(msgspec.Struct, frozen=True):
     holder: str | None = None
 
 
+class Version(msgspec.Struct, frozen=True):
+    """A table of a read model that is kept: of one of its definitions, or the spare beside that.
+
+    `version` and `shape` are those of its `Table`; `was_live` tells whether the live name shows it, or did once.
+    """
+
+    version: str
+    shape: str
+    checkpoint: Position
+    live: bool
+    was_live: bool
+
+
 class Page(msgspec.Struct, frozen=True):
     """What a search asks a store for; every name is a column of the table, every value is as the database holds it.
 
@@ -228,6 +241,14 @@ class ViewStore(Protocol):
 
     async def segments(self, table: Table[Any]) -> Sequence[SegmentStatus]:
         """Return how each segment of the table stands; nothing where it was not prepared."""
+        ...
+
+    async def versions(self, table: Table[Any]) -> Sequence[Version]:
+        """Return the tables that are kept under the live name of a table, in any order.
+
+        Whenever one goes live, of those that were live before all but the latest are dropped. One that never was, which
+        was begun more than a week ago and that nobody projects, is dropped then too.
+        """
         ...
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:

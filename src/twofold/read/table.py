@@ -13,7 +13,7 @@ import msgspec
 
 from twofold import wire
 from twofold.errors import DeclarationError, InvalidFilter
-from twofold.fingerprint import code_of, digest, schema_of
+from twofold.fingerprint import code_of, digest, schema_of, type_text
 from twofold.model import ReadModel, check_read_model, fold_of
 from twofold.place import where_is
 from twofold.read.column import Column, Scalar, column_of, settled_form
@@ -103,6 +103,18 @@ class Table(Generic[M]):
         spare = copy.copy(self)
         spare.is_spare = True
         return spare
+
+    @cached_property
+    def shape(self) -> str:
+        """What is another one where rows of another version cannot be read as this one's: its columns and its key."""
+        columns = (f"{each.name}:{each.kind}:{each.optional}:{type_text(each.type)}" for each in self.columns)
+        return digest((",".join(self.key), *columns))
+
+    def of_version(self, version: str) -> Table[M]:
+        """Return the table of another version whose shape is this one's."""
+        other = copy.copy(self)
+        other.fingerprint, other.is_spare = version.removesuffix(_SPARE), version.endswith(_SPARE)
+        return other
 
     def row(self, instance: M) -> Row:
         """Return an instance as values for the database, in the order of the columns.

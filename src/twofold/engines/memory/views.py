@@ -15,7 +15,7 @@ from twofold.errors import HistoryMismatch, InvalidFilter
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.column import Scalar
-from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked
+from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked, Version
 from twofold.read.table import Key, Row, Table
 
 _READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
@@ -37,16 +37,21 @@ class _Segment:
 
 
 class _Kept:
-    def __init__(self, history_id: UUID, segments: int) -> None:
+    def __init__(self, history_id: UUID, table: Table[Any]) -> None:
         self.history_id = history_id
         self.rows: dict[Key, Row] = {}
         self.live = False
+        self.was_live = False
+        self.shape = table.shape
         self.parked: list[Parked] = []
-        self.segments = [_Segment() for _ in range(segments)]
+        self.segments = [_Segment() for _ in range(table.segments)]
 
     @property
     def checkpoint(self) -> Position:
         return min(segment.checkpoint for segment in self.segments)
+
+    def go_live(self) -> None:
+        self.live = self.was_live = True
 
     def end_live(self) -> None:
         for segment in self.segments:
@@ -71,7 +76,7 @@ class MemoryViews:
 
     async def prepare(self, table: Table[Any], history_id: UUID) -> Position:
         """Make the table where there is none; see `ViewStore.prepare`."""
-        kept = self._tables.setdefault(table.versioned_name, _Kept(history_id, table.segments))
+        kept = self._tables.setdefault(table.versioned_name, _Kept(history_id, table))
         if kept.history_id != history_id:
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {kept.history_id}")
         return kept.checkpoint
@@ -79,7 +84,7 @@ class MemoryViews:
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
         """Make the spare anew; see `ViewStore.begin_spare`."""
         before = self._tables.get(table.spare.versioned_name)
-        kept = self._tables[table.spare.versioned_name] = _Kept(history_id, table.segments)
+        kept = self._tables[table.spare.versioned_name] = _Kept(history_id, table)
         kept.begin_epoch(0 if before is None else before.next_epoch)
 
     async def exchange(self, table: Table[Any]) -> bool:
@@ -94,7 +99,7 @@ class MemoryViews:
         for each in (kept, spare):
             each.begin_epoch(epoch)
         kept.end_live()
-        spare.live = True
+        spare.go_live()
         self._tables |= {table.versioned_name: spare, table.spare.versioned_name: kept}
         self._moved.notify()
         return True
@@ -160,7 +165,7 @@ class MemoryViews:
             for name, other in self._tables.items():
                 if name.rpartition("__")[0] == table.live_name:
                     other.end_live()
-            kept.live = True
+            kept.go_live()
         self._moved.notify()
         return True
 
@@ -184,6 +189,15 @@ class MemoryViews:
         """Return how each segment stands."""
         kept = self._tables.get(table.versioned_name)
         return [] if kept is None else [SegmentStatus(segment.checkpoint) for segment in kept.segments]
+
+    async def versions(self, table: Table[Any]) -> Sequence[Version]:
+        """Return what is kept under a live name; nothing is ever dropped."""
+        parted = [(name.rpartition("__"), kept) for name, kept in self._tables.items()]
+        return [
+            Version(version, kept.shape, kept.checkpoint, kept.live, kept.was_live)
+            for (live_name, _, version), kept in parted
+            if live_name == table.live_name
+        ]
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""

@@ -20,7 +20,7 @@ from twofold.errors import HistoryMismatch, InvalidFilter, OutcomeUnknown, Store
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.index import Changes, changes
-from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked
+from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked, Version
 from twofold.read.table import Key, Row, Table
 
 CHANNEL = "twofold_views"
@@ -192,6 +192,10 @@ class PostgresViews:
         rows = await self._reader.fetch(statement("projection_segments"), *_identity(table))
         return [SegmentStatus(row["checkpoint"], row["holder"]) for row in rows]
 
+    async def versions(self, table: Table[Any]) -> Sequence[Version]:
+        """Return what is kept under a live name."""
+        return [Version(*row) for row in await self._reader.fetch(statement("projection_versions"), table.live_name)]
+
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""
         return await self._by_key(table, keys, self._reader)
@@ -287,7 +291,7 @@ class PostgresViews:
         await _drop_old(connection, table.live_name)
 
     async def _make(self, connection: Connection, table: Table[Any], history_id: UUID, epoch: int) -> None:
-        values = (*_identity(table), history_id, table.segments, epoch)
+        values = (*_identity(table), history_id, table.segments, epoch, table.shape)
         await connection.execute(statement("projection_begin"), *values)
         await connection.execute(self._sql(table).create())
         for each in self._sql(table).change(self._changes(table, await connection.fetch(*_indexes(table)))):

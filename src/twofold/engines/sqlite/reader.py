@@ -60,17 +60,25 @@ class Reader:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Inside the block, short statements see one state of the file."""
-        self._here.execute("BEGIN")
+        self._of_its_own("BEGIN")
         try:
             yield
         finally:
-            self._here.execute("ROLLBACK")
+            self._of_its_own("ROLLBACK")
 
     def close(self) -> None:
         """Close every connection."""
         self._threads.shutdown()
         for connection in (self._here, *self._opened):
             connection.close()
+
+    def _of_its_own(self, sql: str) -> None:
+        # What comes from outside may not begin or end transactions on this connection.
+        authorizer, self._here.authorizer = self._here.authorizer, None
+        try:
+            self._here.execute(sql)
+        finally:
+            self._here.authorizer = authorizer
 
     def _elsewhere(self, sql: str, bindings: Sequence[Any] | dict[str, Any]) -> Rows:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)

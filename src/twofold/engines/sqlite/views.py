@@ -25,7 +25,7 @@ from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import HistoryMismatch, InvalidFilter, StoreError
 from twofold.history.record import Position
 from twofold.read.index import Changes, changes
-from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked
+from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked, Version
 from twofold.read.table import Key, Row, Table
 
 APPLICATION_ID = 0x32466F56
@@ -186,6 +186,11 @@ class SqliteViews:
         rows = self._reader.short(statement("projection_segments"), _identity(table))
         return [SegmentStatus(checkpoint) for (checkpoint,) in rows]
 
+    async def versions(self, table: Table[Any]) -> Sequence[Version]:
+        """Return what is kept under a live name."""
+        rows = self._reader.short(statement("projection_versions"), (table.live_name,))
+        return [Version(version, shape, at, bool(live), bool(was)) for version, shape, at, live, was in rows]
+
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""
         return self._reader.short(self._sql(table).by_key, keys, many=True)
@@ -249,7 +254,7 @@ class SqliteViews:
 
     def _make(self, connection: apsw.Connection, table: Table[Any], history_id: UUID, epoch: int) -> None:
         for segment in range(table.segments):
-            values = (*_identity(table), segment, str(history_id), epoch)
+            values = (*_identity(table), segment, str(history_id), epoch, table.shape)
             connection.execute(statement("projection_begin"), values)
         connection.execute(self._sql(table).create())
         self._change_indexes(connection, table)
@@ -283,7 +288,7 @@ class SqliteViews:
             self._drop_old(connection, name)
 
     def _drop_old(self, connection: apsw.Connection, name: str) -> None:
-        for (version,) in connection.execute(statement("projection_old"), (name, name)).fetchall():
+        for (version,) in connection.execute(statement("projection_old"), (name,)).fetchall():
             connection.execute(f"DROP TABLE IF EXISTS {quoted(f'{name}__{version}')}")
             connection.execute(statement("projection_forget"), (name, version)).fetchall()
             connection.execute(statement("parked_forget"), (name, version, None)).fetchall()

@@ -32,6 +32,10 @@ async def _epoch(store: ViewStore, table: Table[Any], segment: int = 0) -> int:
     return standing.epoch
 
 
+async def _was_live(store: ViewStore, table: Table[Any]) -> bool | None:
+    return next((each.was_live for each in await store.versions(table) if each.version == table.version), None)
+
+
 async def _fill(store: ViewStore, *notes: Note, reached: int, live: bool = True) -> None:
     """Make the spare anew, and store rows in it."""
     await store.begin_spare(NOTES, HISTORY)
@@ -71,7 +75,9 @@ class ViewSpares(ViewSuite):
         await prepared(store, NOTES)
         await put(store, NOTES, Note("a", 1), reached=3)
         await _fill(store, Note("b", 2), reached=5)
+        assert await _was_live(store, SPARE) is False
         assert await store.exchange(NOTES)
+        assert await _was_live(store, SPARE) is True
         assert not await store.exchange(NOTES), "the spare is behind: queries would go back in time"
         assert await everything(store, NOTES) == [Note("b", 2)]
         epoch = await _epoch(store, SPARE)
@@ -79,6 +85,8 @@ class ViewSpares(ViewSuite):
         assert await store.exchange(NOTES)
         assert await everything(store, NOTES) == [Note("a", 1), Note("c")]
         assert await store.checkpoint(NOTES) == 5
+        await store.begin_spare(NOTES, HISTORY)
+        assert await _was_live(store, SPARE) is False
 
     @pytest.mark.parametrize(("reached", "ready"), [(2, True), (3, False), (9, False)])
     async def test_a_spare_that_is_behind_or_has_not_caught_up_is_not_exchanged(

@@ -71,6 +71,24 @@ class ViewVersions(ViewSuite):
         assert await _live(store, NOTES, NEW_NOTES) == [6, None]
         assert await everything(store, NOTES) == [Note("a", 1), Note("b", 2)]
 
+    async def test_the_versions_that_are_kept_are_told(self, store: ViewStore) -> None:
+        assert list(await store.versions(NOTES)) == []
+        await prepared(store, NOTES, SEATS)
+        await put(store, NOTES, Note("a", 1), reached=4)
+        await store.prepare(NEW_NOTES, HISTORY)
+        await store.begin_spare(NOTES, HISTORY)
+        wanted = {
+            NOTES.version: (NOTES.shape, 4, True, True),
+            NEW_NOTES.version: (NEW_NOTES.shape, 0, False, False),
+            NOTES.spare.version: (NOTES.shape, 0, False, False),
+        }
+        assert await _kept(store, NOTES) == wanted
+        assert await _kept(store, NEW_NOTES) == wanted
+        await put(store, NEW_NOTES, NewNote("b", 2), reached=5, live=True)
+        found = await _kept(store, NOTES)
+        assert found[NOTES.version] == (NOTES.shape, 4, False, True)
+        assert found[NEW_NOTES.version] == (NEW_NOTES.shape, 5, True, True)
+
     async def test_other_read_models_stay_live(self, store: ViewStore) -> None:
         await prepared(store, NOTES, SEATS, NEW_NOTES)
         assert await _live(store, SEATS) == [0]
@@ -123,6 +141,11 @@ class ViewVersions(ViewSuite):
             keeps = await again.checkpoint(NOTES) == 1
         can = {"share": shares, "reopen": keeps, "connect": engine.write_raw is not None, "lease": leases}
         assert can == {ability: ability not in engine.cannot for ability in can}
+
+
+async def _kept(store: ViewStore, table: Table[Any]) -> dict[str, tuple[str, Position, bool, bool]]:
+    found = await store.versions(table)
+    return {each.version: (each.shape, each.checkpoint, each.live, each.was_live) for each in found}
 
 
 async def _live(store: ViewStore, *tables: Table[Any]) -> list[Position | None]:

@@ -11,6 +11,8 @@ CREATE TABLE twofold_projections (
     ready       INTEGER NOT NULL DEFAULT 0,   -- 1: this segment has caught up once
     live        INTEGER NOT NULL DEFAULT 0,   -- 1: the live name shows it
     was_live    INTEGER NOT NULL DEFAULT 0,   -- counts up at every swap; the highest but one is kept for undoing
+    shape       TEXT    NOT NULL DEFAULT '',  -- tells which other versions have the same columns
+    begun       INTEGER NOT NULL DEFAULT (unixepoch()),
     PRIMARY KEY (name, version, segment)
 ) STRICT, WITHOUT ROWID;
 

@@ -10,6 +10,8 @@ CREATE TABLE twofold_projections (
     ready       INTEGER NOT NULL DEFAULT 0,
     live        INTEGER NOT NULL DEFAULT 0,
     was_live    INTEGER NOT NULL DEFAULT 0,
+    shape       TEXT    NOT NULL DEFAULT '',
+    begun       INTEGER NOT NULL DEFAULT (unixepoch()),
     PRIMARY KEY (name, version, segment)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO twofold_projections (name, version, segment, history_id, checkpoint, ready, live, was_live)
