@@ -7,6 +7,9 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
+_VERSION = 0x7 << 76 | 0b10 << 62
+_RANDOM = (1 << 80) - 1 & ~(0xF << 76 | 0b11 << 62)
+
 
 def now() -> datetime:
     """Return the time of this machine in UTC."""
@@ -18,9 +21,7 @@ def new_id() -> bytes:
 
     Ids of one millisecond are in no order; only positions order events.
     """
-    milliseconds = time.time_ns() // 1_000_000
-    bits = random.getrandbits(74)
-    value = milliseconds << 80 | 0x7 << 76 | (bits >> 62) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
+    value = time.time_ns() // 1_000_000 << 80 | random.getrandbits(80) & _RANDOM | _VERSION
     return value.to_bytes(16, "big")
 
 

@@ -229,7 +229,7 @@ class Node:
             command,
             submission,
             context,
-            expected=position_in(submission.type, "expected", expected),
+            expected=None if expected is None else position_in(submission.type, "expected", expected),
             timeout=timeout,
             is_patient=wait_for_first,
         )

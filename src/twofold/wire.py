@@ -88,7 +88,10 @@ def checked(message: msgspec.Struct) -> bytes:
         raise _invalid(kind, error) from error
     if not is_equal:
         raise _unequal(message, payload)
-    _refuse_contents(message, payload)
+    if b"\\u0000" in payload or (_may_hold_integers(kind) and _many_digits.search(payload) is not None):
+        _refuse_leaves(kind, msgspec.json.decode(payload))
+    if b'Infinity"' in payload:
+        _refuse_leaves(kind, msgspec.to_builtins(message, builtin_types=(Decimal,)))
     return payload
 
 
@@ -124,14 +127,6 @@ def convert(kind: type[M], fields: dict[str, Any], *, from_text: bool = False) -
         raise _invalid(kind, error) from error
     checked(message)
     return message
-
-
-def _refuse_contents(message: msgspec.Struct, payload: bytes) -> None:
-    kind = type(message)
-    if b"\\u0000" in payload or (_may_hold_integers(kind) and _many_digits.search(payload) is not None):
-        _refuse_leaves(kind, msgspec.json.decode(payload))
-    if b'Infinity"' in payload:
-        _refuse_leaves(kind, msgspec.to_builtins(message, builtin_types=(Decimal,)))
 
 
 def _refuse_leaves(kind: type[msgspec.Struct], content: Any) -> None:

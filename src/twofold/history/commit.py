@@ -6,7 +6,6 @@ Engines that decide in Python share this; it asks them two questions and tells t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from uuid import UUID
 
 import msgspec
 
@@ -26,7 +25,7 @@ class Earlier(msgspec.Struct, frozen=True, gc=False):
 def settle(
     decisions: Sequence[Decision],
     head: Position,
-    earlier: Callable[[Submission], Earlier | None],
+    earlier: Callable[[Decision], Earlier | None],
     moved: Callable[[Selection, Position], bool],
 ) -> list[Outcome]:
     """Answer each decision, allocating dense positions from the head (H1, H3, H4, H5).
@@ -34,32 +33,35 @@ def settle(
     Args:
         decisions: the batch, in the order of their positions.
         head: the last position before the batch.
-        earlier: looks up an accepted command in the ledger as it was before the batch.
+        earlier: looks up a decision's command, if it was accepted, in the ledger as it was before the batch.
         moved: tells whether the history before the batch holds a selected event after a position.
     """
     outcomes: list[Outcome] = []
-    accepted: dict[tuple[str, str, UUID], tuple[Submission, Position]] = {}
+    accepted: dict[tuple[str, str, int], tuple[Submission, Position]] = {}
     failed: list[int] = []
     reached = head
     for index, decision in enumerate(decisions):
         submission = decision.submission
-        before = None
+        before = key = None
         if not submission.is_first:
-            first = accepted.get(submission.scope)
-            before = earlier(submission) if first is None else Earlier(first[0].fingerprint, first[1])
+            key = submission.key
+            first = accepted.get(key)
+            before = earlier(decision) if first is None else Earlier(first[0].fingerprint, first[1])
         if before is not None:
             outcomes.append(Duplicate(before.position, before.fingerprint == submission.fingerprint))
             failed.append(index)
             continue
-        if _rests_on_nothing(decision, index, decisions, outcomes, failed, head, moved):
+        condition = decision.condition
+        as_seen = condition.after >= head and condition.seen == index and not failed
+        if not as_seen and _rests_on_nothing(decision, index, decisions, outcomes, failed, head, moved):
             outcomes.append(Conflict(reached))
             failed.append(index)
             continue
         begin = reached + 1 if decision.events else reached
         reached += len(decision.events)
         outcomes.append(Appended(begin, reached))
-        if decision.rejection is None and not submission.is_first:
-            accepted[submission.scope] = (submission, reached)
+        if decision.rejection is None and key is not None:
+            accepted[key] = (submission, reached)
     return outcomes
 
 

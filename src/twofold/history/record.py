@@ -57,6 +57,11 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
         """The key under which the command is decided once: tenant, principal and command id."""
         return (self.tenant, self.principal, self.command_id)
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """The same for a dict: an int is hashed several times as fast as a UUID."""
+        return (self.tenant, self.principal, self.command_id.int)
+
 
 def fingerprint(type_: str, payload: bytes) -> bytes:
     """Return the SHA-256 of a command's type, a zero byte, and its exact payload."""

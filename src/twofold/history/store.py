@@ -71,6 +71,11 @@ class Duplicate(msgspec.Struct, frozen=True, gc=False):
 Outcome: TypeAlias = Appended | Conflict | Duplicate
 
 
+def last_of(outcomes: Sequence[Outcome]) -> Position:
+    """Return the position that an append reached, by its outcomes; 0 where no decision stands."""
+    return next((outcome.last for outcome in reversed(outcomes) if isinstance(outcome, Appended)), 0)
+
+
 class History(Protocol):
     """All events in one total order, shared by every process that opens it.
 

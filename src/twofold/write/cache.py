@@ -75,11 +75,6 @@ class Entry:
         self.unmeasured = 0
         return _OVERHEAD + size_of(self.model)
 
-    @property
-    def has_grown(self) -> bool:
-        """Tell whether so many events were folded since it was measured that its size may be another by a quarter."""
-        return 4 * self.unmeasured >= self.revision
-
 
 class State:
     """A model's fields as they are now, to tell later whether anything but `evolve` changed them.
@@ -93,12 +88,12 @@ class State:
     def __init__(self, model: WriteModel) -> None:
         self._model = model
         self._fields = msgspec.structs.astuple(model)
-        self._sizes = _sizes_of(self._fields)
+        self._sizes = [] if _GROWING.isdisjoint(map(type, self._fields)) else _sizes_of(self._fields)
 
     def has_changed(self) -> bool:
         """Tell whether the model is not as it was."""
         fields = msgspec.structs.astuple(self._model)
-        return not all(map(is_, fields, self._fields)) or _sizes_of(fields) != self._sizes
+        return not all(map(is_, fields, self._fields)) or bool(self._sizes and _sizes_of(fields) != self._sizes)
 
 
 def _sizes_of(fields: tuple[Any, ...]) -> list[int]:
@@ -145,9 +140,9 @@ class Cache:
         self._weigh(entry)
 
     def fold(self, entry: Entry, event: Event, metadata: Metadata | None = None) -> None:
-        """Evolve a model that is kept, and see how large it is from time to time."""
+        """Evolve a model that is kept, and measure it again whenever its size may be another by a quarter."""
         entry.fold(event, metadata)
-        if entry.has_grown and self.kept.peek(entry.boundary) is entry:
+        if 4 * entry.unmeasured >= entry.revision and self.kept.peek(entry.boundary) is entry:
             self._weigh(entry)
 
     def hold(self, boundaries: Sequence[Boundary]) -> None:
@@ -160,8 +155,12 @@ class Cache:
 
     def touched(self, type_: str, tags: tuple[str, ...]) -> list[Entry]:
         """Return the entries that an event of this type with these tags belongs to."""
-        found = [entry for mark in marks_of(type_, tags) if mark in self._by_mark for entry in self._by_mark[mark]]
-        return [entry for entry in found if len(entry.criterion.tags) < 2 or entry.criterion.takes(type_, tags)]
+        return [
+            entry
+            for mark in marks_of(type_, tags)
+            for entry in self._by_mark.get(mark, ())
+            if len(entry.criterion.tags) < 2 or entry.criterion.takes(type_, tags)
+        ]
 
     def drop(self, entry: Entry) -> None:
         """Forget an entry. May be called twice."""

@@ -29,7 +29,7 @@ from twofold.errors import (
 from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Proposed
-from twofold.history.store import Appended, Duplicate, History
+from twofold.history.store import Appended, Duplicate, History, Outcome
 from twofold.history.transaction import Transaction
 from twofold.message import Command, Event
 from twofold.write.cache import Cache, Entry, State
@@ -89,7 +89,7 @@ class Decider:
         self._expectations = Expectations(history, self._group)
         self._turns = Turns()
         # With an event where others wait for the end.
-        self._running: dict[tuple[str, str, UUID], Sending] = {}
+        self._running: dict[tuple[str, str, int], Sending] = {}
 
     async def start(self) -> None:
         """Begin to take commands."""
@@ -130,17 +130,18 @@ class Decider:
         submission = sending.submission
         if submission.is_first:
             return await self._decide(sending)
-        scope = submission.scope
-        while (first := self._running.get(scope)) is not None:
+        key = submission.key
+        while (first := self._running.get(key)) is not None:
             if first.is_at_work and not sending.is_patient:
                 raise StillRunning(command_id=submission.command_id)
             await first.until_it_changes()
-        self._running[scope] = sending
+        self._running[key] = sending
         try:
             return await self._decide(sending)
         finally:
-            del self._running[scope]
-            sending.wake()
+            del self._running[key]
+            if sending.ended is not None:
+                sending.wake()
 
     async def refuse(self, sending: Sending, error: TwofoldError) -> Receipt:
         """Let a command that was not decided have its ledger entry, which rests on nothing, and raise why.
@@ -148,44 +149,32 @@ class Decider:
         If the command was accepted before, the append tells it as the repeat that it is: it met a state that its first
         sending made. Then the first receipt is returned.
         """
-        while (receipt := await self._settled(sending, self._give_up(sending, error), error)) is None:
-            pass
+        receipt: Receipt | None = None
+        while receipt is None:
+            pending = self._give_up(sending, error)
+            receipt = _receipt(pending, error, await _outcome(pending))
         return receipt
 
-    async def _decide(self, sending: Sending) -> Receipt:
+    def _decide(self, sending: Sending) -> Awaitable[Receipt]:
         handler = self._handlers[type(sending.command)][0]
         boundaries = handler.boundaries(sending.command)
-        if handler.transaction_name is not None:
-            async with self._turns.taken(boundaries):
-                return await self._tried(sending, boundaries)
-        return await self._tried(sending, boundaries)
+        # Each coroutine on the way of a command costs it some percent: this is none.
+        return (self._tried if handler.transaction_name is None else self._in_turn)(sending, boundaries)
+
+    async def _in_turn(self, sending: Sending, boundaries: Sequence[Boundary]) -> Receipt:
+        async with self._turns.taken(boundaries):
+            return await self._tried(sending, boundaries)
 
     async def _tried(self, sending: Sending, boundaries: Sequence[Boundary]) -> Receipt:
         for attempt in range(_ATTEMPTS):
             sending.attempts = attempt + 1
             pending, error = await self._attempt(sending, boundaries)
             if pending is not None:
-                receipt = await self._settled(sending, pending, error)
+                receipt = _receipt(pending, error, await _outcome(pending))
                 if receipt is not None:
                     return receipt
             await asyncio.sleep(random.random() * min(0.0005 * attempt, 0.05))
         return await self.refuse(sending, Contended(command=sending.submission.type, attempts=_ATTEMPTS))
-
-    async def _settled(self, sending: Sending, pending: Pending, error: TwofoldError | None) -> Receipt | None:
-        """Return the receipt, or None where the command must be decided again; raise the error if that stands."""
-        command_id = sending.submission.command_id
-        match await (pending.outcome if sending.deadline is None else sending.deadline.outcome(pending.outcome)):
-            case Appended(last=last):
-                if isinstance(pending.work, Work):
-                    error = pending.work.error
-                if error is not None:
-                    raise error
-                return Receipt(command_id, last)
-            case Duplicate(position=position, same=same):
-                if not same:
-                    raise CommandIdReused(command_id=command_id, position=position)
-                return Receipt(command_id, position, repeated=True)
-        return None
 
     async def _attempt(
         self, sending: Sending, boundaries: Sequence[Boundary]
@@ -204,7 +193,7 @@ class Decider:
         except ChangedSince as error:
             return self._give_up(sending, error), error
         try:
-            entries = await self._loader.load(boundaries)
+            entries = self._loader.ready(boundaries) or await self._loader.load(boundaries)
             selection = selection_of(entries)
             if expected is not None and self._group.is_pending_on(selection):
                 return None, None
@@ -212,7 +201,7 @@ class Decider:
             if handler.transaction_name is not None:
                 work = self._work(handler, partial(call, command, copy.deepcopy(models), sending.context))
                 return self._add(sending, selection, (), (), None, work), None
-            revisions = [entry.revision for entry in entries]
+            revisions = [entry.revision for entry in entries] if is_async else []
             before = [] if is_async else [State(model) for model in models]
             try:
                 if is_async:
@@ -288,3 +277,25 @@ class Decider:
         what = "it returned an event that is not valid: " if isinstance(error, InvalidMessage) else ""
         _log.error("command handler %s failed, incident %s", name, incident, exc_info=error)
         return HandlerFailed(handler=name, problem=f"{what}{type(error).__name__}: {error}", incident=incident)
+
+
+def _outcome(pending: Pending) -> Awaitable[Outcome | None]:
+    deadline = pending.sending.deadline
+    return pending.outcome if deadline is None else deadline.outcome(pending.outcome)
+
+
+def _receipt(pending: Pending, error: TwofoldError | None, outcome: Outcome | None) -> Receipt | None:
+    """Return the receipt, or None where the command must be decided again; raise the error if that stands."""
+    command_id = pending.sending.submission.command_id
+    match outcome:
+        case Appended(last=last):
+            if isinstance(pending.work, Work):
+                error = pending.work.error
+            if error is not None:
+                raise error
+            return Receipt(command_id, last)
+        case Duplicate(position=position, same=same):
+            if not same:
+                raise CommandIdReused(command_id=command_id, position=position)
+            return Receipt(command_id, position, repeated=True)
+    return None

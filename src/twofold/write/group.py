@@ -18,7 +18,7 @@ from twofold.history.boundary import EVERYTHING, Condition, Criterion, Mark, Sel
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Proposed, Recorded
 from twofold.history.signal import Signal
-from twofold.history.store import Appended, Conflict, Decision, History, Outcome, Rejection, Work
+from twofold.history.store import Appended, Conflict, Decision, History, Outcome, Rejection, Work, last_of
 from twofold.message import Event
 from twofold.write.cache import Cache, Entry
 from twofold.write.changes import Changes
@@ -270,7 +270,11 @@ class GroupCommit:
         return [
             Decision(
                 pending.sending.submission,
-                Condition(pending.selection, self._position_for(pending), seen if pending.work is None else 0),
+                Condition(
+                    pending.selection,
+                    self.position if (expected := pending.sending.expected) is None else min(expected, self.position),
+                    seen if pending.work is None else 0,
+                ),
                 pending.proposed,
                 pending.rejection,
                 pending.sending.attempts,
@@ -279,10 +283,6 @@ class GroupCommit:
             )
             for seen, pending in enumerate(self._flying)
         ]
-
-    def _position_for(self, pending: Pending) -> Position:
-        expected = pending.sending.expected
-        return self.position if expected is None else min(expected, self.position)
 
     async def _unseen(self, head: Position) -> list[Recorded] | None:
         """Return other processes' events since `position`, or None where they are too many, or cannot be read."""
@@ -315,11 +315,11 @@ class GroupCommit:
             self._cache.clear()
         else:
             self._take_in(foreign, changes)
-        reached = max(self.position, head)
+        reached = max(self.position, head, last_of(outcomes))
         for pending, outcome in zip(self._flying, outcomes, strict=True):
             if isinstance(outcome, Appended):
-                reached = max(reached, outcome.last)
-                self._keep(pending, outcome.first)
+                if pending.states:
+                    self._keep(pending, outcome.first)
             else:
                 self._undo(pending, changes)
         self.position = reached

@@ -6,17 +6,19 @@ import typing
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice, product
-from typing import Any, Protocol, get_args, get_origin
+from typing import Any, Protocol, TypeAlias, get_args, get_origin
 
 import msgspec
 
 from twofold.context import Context
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.transaction import Transaction
-from twofold.message import Command, Event, TaggedField, tag_in, tagged_fields
+from twofold.message import Command, Event, TaggedField, tag_in, tag_reader, tagged_fields
 from twofold.model import WriteModel, check_write_model, fold_of, is_event, members_of
 from twofold.signature import Signature, read_signature, refuse_value, resolve
 from twofold.wall import side_of
+
+_Reader: TypeAlias = Callable[[msgspec.Struct], str]
 
 
 class Boundary(msgspec.Struct, frozen=True, gc=False):
@@ -83,6 +85,13 @@ def _value_in(command: Command, field: TaggedField) -> Any:
     return next(iter(field.values(command)), None) if field.path else getattr(command, field.field)
 
 
+def _readers_of(models: Sequence[ModelParameter]) -> list[tuple[type[WriteModel], list[_Reader]]] | None:
+    """Return how each model's tags are read where every one is a field's own value, as most are; else None."""
+    if any(wanted.many or any(field.path for (field,) in wanted.fields) for wanted in models):
+        return None
+    return [(wanted.model, [tag_reader(field) for (field,) in wanted.fields]) for wanted in models]
+
+
 class CommandHandler:
     """A function that decides one kind of command.
 
@@ -104,6 +113,7 @@ class CommandHandler:
         self.transaction_name: str | None = None
         for parameter in self.signature.parameters:
             self._take(parameter.name, parameter.annotation)
+        self._readers = _readers_of(self.models)
 
     def boundaries(self, command: Command) -> tuple[Boundary, ...]:
         """Return the boundaries that a command's own fields name, in the order of the handler's parameters.
@@ -111,7 +121,9 @@ class CommandHandler:
         Raises:
             InvalidMessage: a field that names a boundary is empty.
         """
-        return tuple([boundary for wanted in self.models for boundary in wanted.boundaries(command)])
+        if self._readers is None:
+            return tuple([boundary for wanted in self.models for boundary in wanted.boundaries(command)])
+        return tuple([Boundary(model, tuple([read(command) for read in tags])) for model, tags in self._readers])
 
     def bind(self, provided: Mapping[type, Any]) -> Callable[..., Any]:
         """Return the handler as a function of command, models, context and, if it asks for it, transaction.

@@ -103,7 +103,8 @@ class Sender:
         """
         with self.admission:
             if timeout is None:
-                return await self._passed(Sending(command, submission, context, expected, None, is_patient))
+                sending = Sending(command, submission, context, expected, None, is_patient)
+                return await (self._passed if type(command) in self._stations else self.decider.decide)(sending)
             async with Deadline(submission, timeout) as deadline:
                 return await self._passed(Sending(command, submission, context, expected, deadline, is_patient))
 

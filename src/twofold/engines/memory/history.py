@@ -15,7 +15,7 @@ from twofold.clock import new_uuid, now
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.commit import Earlier, first_of, settle, stored, told
 from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable, emptied
-from twofold.history.record import Position, Recorded, Submission
+from twofold.history.record import Position, Recorded
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Decision, Outcome
 
@@ -105,8 +105,8 @@ class MemoryHistory:
     async def close(self) -> None:
         """Do nothing: there is nothing to release."""
 
-    def _earlier(self, submission: Submission) -> Earlier | None:
-        return self._accepted.get(submission.scope)
+    def _earlier(self, decision: Decision) -> Earlier | None:
+        return self._accepted.get(decision.submission.scope)
 
     def _has_after(self, selection: Selection, after: Position) -> bool:
         return bool(self._positions(selection, after, len(self._events)))

@@ -25,7 +25,7 @@ from twofold.history.boundary import Selection
 from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
 from twofold.history.record import Position, Recorded
 from twofold.history.signal import Signal
-from twofold.history.store import Appended, Decision, Outcome
+from twofold.history.store import Decision, Outcome, last_of
 
 CHANNEL = "twofold_history"
 _BATCH = 2000
@@ -171,7 +171,7 @@ class PostgresHistory:
             head, entry, kinds, places = rows[0]
             self._entry = max(self._entry, entry)
             answers = outcomes(decisions, head, kinds, places)
-        self._moved_to(max((each.last for each in answers if isinstance(each, Appended)), default=0), own=True)
+        self._moved_to(last_of(answers), own=True)
         return answers
 
     async def _make(self, attempt: UUID, since: int, decisions: Sequence[Decision]) -> Sequence[Outcome]:
@@ -182,7 +182,7 @@ class PostgresHistory:
                 answers = await make(connection, self._server.address.shown, attempt, decisions, made)
         except OutcomeUnknown as error:
             answers = await resolve(self._server, attempt, since, made, error)
-        self._moved_to(max((each.last for each in answers if isinstance(each, Appended)), default=0), own=True)
+        self._moved_to(last_of(answers), own=True)
         return answers
 
     async def _page(self, selection: Selection, after: Position, end: Position, left: int) -> list[Recorded]:

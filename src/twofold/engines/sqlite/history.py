@@ -27,15 +27,17 @@ from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
 from twofold.history.commit import Earlier, first_of, settle, stored, told
 from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
-from twofold.history.record import Position, Recorded, Submission, fingerprint
+from twofold.history.record import Position, Recorded, fingerprint
 from twofold.history.signal import Signal
-from twofold.history.store import Appended, Conflict, Decision, Outcome
+from twofold.history.store import Appended, Conflict, Decision, Outcome, last_of
 from twofold.history.transaction import LONGEST
 
 APPLICATION_ID = 0x32466F48
 VERSION = 2
 _BATCH = 2000
 _POLL = 0.02
+_WARY = 1000
+_encoder = msgspec.json.Encoder()
 
 
 class SqliteHistory:
@@ -67,21 +69,31 @@ class SqliteHistory:
         self._known_head: Position = self._head_now()
         self._watch: asyncio.Task[None] | None = None
         self._closed = False
+        self._wary = 0
 
     async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         """Store the decisions that stand, in one transaction; see `History.append`."""
+        try:
+            return await self._append(decisions)
+        except _Claimed:
+            # Whoever repeats commands will go on: the next appends look their ids up.
+            self._wary = _WARY
+            return await self._append(decisions)
+
+    async def _append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         outcomes: Sequence[Outcome] = ()
+        self._wary -= self._wary > 0
         try:
             async with self._writer.transaction(short=len(decisions) == 1) as connection:
                 if any(decision.work for decision in decisions):
                     decisions, outcomes = await self._work(connection, decisions)
                 else:
-                    outcomes = _append(connection, decisions)
+                    outcomes = _append(connection, decisions, wary=self._wary > 0)
                 if any(isinstance(outcome, Conflict) for outcome in outcomes):
                     self._writer.keep_turn()
         except CommitFailed as failure:
             await self._look_up(list(stored(decisions, outcomes)), failure)
-        self._moved_to(max((o.last for o in outcomes if isinstance(o, Appended)), default=0))
+        self._moved_to(last_of(outcomes))
         return outcomes
 
     async def make_tables(self, statements: str) -> None:
@@ -173,12 +185,12 @@ class SqliteHistory:
         outcomes: list[Outcome] = []
         until = monotonic() + LONGEST
         for decision in decisions:
-            (outcome,) = _settle(connection, [decision])[0]
+            (outcome,) = _settle(connection, [decision], wary=True)[0]
             if isinstance(outcome, Appended) and made and monotonic() > until:
                 outcome = Conflict(outcome.last)
             if isinstance(outcome, Appended):
                 decision = await self._make(connection, decision)
-                (outcome,) = _append(connection, [decision])
+                (outcome,) = _append(connection, [decision], wary=True)
             made.append(decision)
             outcomes.append(outcome)
         return made, outcomes
@@ -249,19 +261,40 @@ def _fingerprint(type_: str, payload: str) -> bytes:
     return fingerprint(type_, payload.encode())
 
 
-def _append(connection: apsw.Connection, decisions: Sequence[Decision]) -> list[Outcome]:
-    outcomes, time = _settle(connection, decisions)
-    _insert(connection, stored(decisions, outcomes), time)
+class _Claimed(Exception):
+    """An id that was taken for a new one is in the ledger already: the transaction is to be done again, warily."""
+
+
+def _append(connection: apsw.Connection, decisions: Sequence[Decision], *, wary: bool = True) -> list[Outcome]:
+    outcomes, time = _settle(connection, decisions, wary=wary)
+    if not wary and any(isinstance(outcome, Conflict) for outcome in outcomes):
+        # A repeat is told as one, also where what it rests on has changed since it was accepted.
+        outcomes, time = _settle(connection, decisions, wary=True)
+    try:
+        _insert(connection, stored(decisions, outcomes), time)
+    except apsw.ConstraintError as error:
+        if wary:
+            raise
+        raise _Claimed from error
     return outcomes
 
 
-def _settle(connection: apsw.Connection, decisions: Sequence[Decision]) -> tuple[list[Outcome], int]:
-    """Return an outcome for each decision, and the time by the database's clock."""
+def _settle(
+    connection: apsw.Connection, decisions: Sequence[Decision], *, wary: bool = True
+) -> tuple[list[Outcome], int]:
+    """Return an outcome for each decision, and the time by the database's clock.
+
+    Unless it is `wary`, ids of accepted commands are not looked up: nearly all are new, and the ledger's own index lets
+    no other in.
+    """
     find, head_and_time = statement("find_command"), statement("head")
     rows: list[tuple[Any, ...]] = connection.execute(head_and_time).fetchall()
     head, time = rows[0]
 
-    def earlier(submission: Submission) -> Earlier | None:
+    def earlier(decision: Decision) -> Earlier | None:
+        if not wary and decision.rejection is None:
+            return None
+        submission = decision.submission
         scope = (submission.tenant, submission.command_id.bytes, submission.principal)
         found: list[tuple[Any, ...]] = connection.execute(find, scope).fetchall()
         return Earlier(*found[0]) if found else None
@@ -273,6 +306,7 @@ def _settle(connection: apsw.Connection, decisions: Sequence[Decision]) -> tuple
 
 
 def _insert(connection: apsw.Connection, standing: Iterable[tuple[Decision, Appended]], time: int) -> None:
+    encode = _encoder.encode
     events: list[tuple[Any, ...]] = []
     tags: list[tuple[Any, ...]] = []
     ledger: list[tuple[Any, ...]] = []
@@ -285,7 +319,7 @@ def _insert(connection: apsw.Connection, standing: Iterable[tuple[Decision, Appe
             events.append(
                 (
                     position, event.type, event.version, event.payload.decode(), event.id,
-                    msgspec.json.encode(event.tags).decode(), command_id, correlation, causation,
+                    encode(event.tags).decode(), command_id, correlation, causation,
                     sent.principal, sent.tenant, time,
                 )
             )  # fmt: skip
@@ -294,7 +328,7 @@ def _insert(connection: apsw.Connection, standing: Iterable[tuple[Decision, Appe
         ledger.append(
             (
                 sent.tenant, sent.principal, command_id, sent.type, kept.payload and kept.payload.decode(),
-                sent.fingerprint, msgspec.json.encode(kept.tags).decode(), kept.outcome, kept.code, kept.reason,
+                sent.fingerprint, encode(kept.tags).decode(), kept.outcome, kept.code, kept.reason,
                 first_of(decision, place), place.last, correlation, causation,
                 decision.attempts, decision.elapsed, time,
             )
