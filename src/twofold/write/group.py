@@ -252,17 +252,21 @@ class GroupCommit:
         return flying, [pending for place, pending in enumerate(self._waiting) if place not in now]
 
     async def _answer(self, answers: Sequence[tuple[Pending, Outcome]]) -> None:
-        """Tell the senders; where few others wait, the second half only after the next commit can begin.
+        """Tell the senders when the next append has begun; where few others wait, one half of them before it.
 
         Senders who send again at once would else all decide first, then all wait for the disk: so one half decides
-        while the disk works for the other.
+        while the disk works for the other. An engine may begin with a task of its own, so they are told a turn of the
+        loop later than that one is made.
         """
-        half = len(answers) if 2 * len(self._waiting) >= len(answers) else (len(answers) + 1) // 2
-        for pending, outcome in answers[:half]:
-            pending.answer(outcome)
-        if half < len(answers) or not self._waiting:
-            asyncio.get_running_loop().call_soon(_tell, answers[half:])
-            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        if self._waiting and 2 * len(self._waiting) >= len(answers):
+            loop.call_soon(_tell, answers)
+            return
+        half = (len(answers) + 1) // 2
+        _tell(answers[:half])
+        if half < len(answers):
+            loop.call_soon(loop.call_soon, _tell, answers[half:])
+        await asyncio.sleep(0)
 
     def _conditioned(self) -> list[Decision]:
         # All that waited was made or kept valid at this position, each having seen those before it.
@@ -272,7 +276,7 @@ class GroupCommit:
                 pending.sending.submission,
                 Condition(
                     pending.selection,
-                    self.position if (expected := pending.sending.expected) is None else min(expected, self.position),
+                    self.position if pending.sending.expected is None else self._position_for(pending),
                     seen if pending.work is None else 0,
                 ),
                 pending.proposed,
@@ -283,6 +287,10 @@ class GroupCommit:
             )
             for seen, pending in enumerate(self._flying)
         ]
+
+    def _position_for(self, pending: Pending) -> Position:
+        expected = pending.sending.expected
+        return self.position if expected is None else min(expected, self.position)
 
     async def _unseen(self, head: Position) -> list[Recorded] | None:
         """Return other processes' events since `position`, or None where they are too many, or cannot be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,6 +17,7 @@ from twofold.history.record import Position, Submission
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
 
 T = TypeVar("T")
+_encoder = msgspec.json.Encoder()
 
 
 def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
@@ -106,5 +108,7 @@ def _outcome_of(kind: str, place: Position, decision: Decision) -> Outcome:
     return Duplicate(place, kind == "d")
 
 
+@lru_cache(maxsize=4096)
 def _json(texts: tuple[str, ...]) -> str:
-    return msgspec.json.encode(texts).decode() if texts else "[]"
+    # The same tags come with the command, its boundary and its event.
+    return _encoder.encode(texts).decode()
