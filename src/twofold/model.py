@@ -47,7 +47,8 @@ class WriteModelType(msgspec.StructMeta):
 
 @dataclass_transform(field_specifiers=(msgspec.field,))
 class ReadModelType(msgspec.StructMeta):
-    """The metaclass of read models: takes `key=`, `name=`, `version=`, `segments=`, `max_parked=` and `indexes=`."""
+    """The metaclass of read models: takes `key=`, `name=`, `version=`, `segments=`, `max_parked=`,
+    `indexes=` and `search=`."""
 
     def __new__(
         mcls,
@@ -61,6 +62,7 @@ class ReadModelType(msgspec.StructMeta):
         segments: int = 1,
         max_parked: int = 1_000,
         indexes: Iterable[str | tuple[str, ...]] = (),
+        search: Iterable[str] = (),
         **options: Any,
     ) -> ReadModelType:
         """Make the class; `key` names the field or fields that tell its rows apart.
@@ -69,6 +71,7 @@ class ReadModelType(msgspec.StructMeta):
         parked, its projection stops.
 
         `indexes` are fields, or tuples of fields, by which rows are found or ordered; `-field` for descending.
+        `search` are fields of text whose words `View.search` looks for.
         """
         made = super().__new__(mcls, class_name, bases, namespace, **options)
         made.model_key = (key,) if isinstance(key, str) else tuple(key)
@@ -78,10 +81,12 @@ class ReadModelType(msgspec.StructMeta):
         made.model_max_parked = max_parked
         declared = (indexes,) if isinstance(indexes, str) else indexes
         made.model_indexes = tuple((each,) if isinstance(each, str) else tuple(each) for each in declared)
+        made.model_search = (search,) if isinstance(search, str) else tuple(search)
         return made
 
     model_key: tuple[str, ...]
     model_indexes: tuple[tuple[str, ...], ...]
+    model_search: tuple[str, ...]
     model_name: str
     model_version: int
     model_segments: int

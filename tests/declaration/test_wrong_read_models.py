@@ -384,3 +384,39 @@ class IndexOfNothing(ReadModel, key="user", indexes=[()]):
 def test_an_index_is_by_fields_once(model: Any, problem: str, mend: str) -> None:
     with refused(model, f"read model {model.__name__} declares an index {problem}", mend=mend):
         declare(model)
+
+
+# searches
+
+
+class SearchOfNoField(ReadModel, key="user", search=["nosuch"]):
+    user: UUID
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class SearchOfNoText(ReadModel, key="user", search=["notes"]):
+    user: UUID
+    notes: list[str] = []
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+class SearchTwice(ReadModel, key="user", search=["note", "note"]):
+    user: UUID
+    note: str | None = None
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (SearchOfNoField, "of 'nosuch', which is no field of text"),
+        (SearchOfNoText, "of 'notes', which is no field of text"),
+        (SearchTwice, "of 'note', which is named twice"),
+    ],
+)
+def test_a_search_is_of_fields_of_text(model: Any, problem: str) -> None:
+    with refused(model, f"read model {model.__name__} declares a search {problem}", mend="name fields of type str"):
+        declare(model)

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engines.conftest import postgres_views, sqlite_views
 from twofold import Event, Range, ReadModel, View
@@ -16,8 +17,10 @@ from twofold.engines.postgres.views import PostgresViews
 from twofold.engines.sqlite import SqliteViews
 from twofold.read.store import Advance, Page, ViewStore
 from twofold.read.table import Table
+from twofold.read.words import wanted_words
 from twofold.testing.contracts import ViewEngine
 from twofold.testing.contracts.rows import HISTORY, prepared, put
+from twofold.testing.contracts.views_search import LETTERS, Letter
 
 pytestmark = pytest.mark.anyio
 
@@ -88,24 +91,24 @@ def rows() -> list[Any]:
     ]  # fmt: skip
 
 
-async def plan_in_sqlite(store: ViewStore, page: Page | None) -> str:
+async def plan_in_sqlite(store: ViewStore, page: Page | None, table: Table[Any] = FILES) -> str:
     assert isinstance(store, SqliteViews)
     if page is None:
         return ""
-    text, values = store._sql(FILES).page(page)
+    text, values = store._sql(table).page(page)
     rows = store._file.connect(writing=True).execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall()
     return "\n".join(str(row[3]) for row in rows)
 
 
-async def plan_in_postgres(store: ViewStore, page: Page | None) -> str:
+async def plan_in_postgres(store: ViewStore, page: Page | None, table: Table[Any] = FILES) -> str:
     assert isinstance(store, PostgresViews)
     if page is None:
-        await store._projector.call(f"ANALYZE views.{FILES.versioned_name}")
+        await store._projector.call(f"ANALYZE views.{table.versioned_name}")
         return ""
-    text, values = store._sql(FILES).page(page)
+    text, values = store._sql(table).page(page)
     async with store._reader.transaction() as connection:
         # Of few rows it would rather sort than follow an index. What is turned off is done where there is no other way.
-        for way in ("seqscan", "bitmapscan", "sort", "incremental_sort"):
+        for way in () if page.words else ("seqscan", "bitmapscan", "sort", "incremental_sort"):
             await connection.execute(f"SET LOCAL enable_{way} = off")
         rows = await connection.fetch(f"EXPLAIN {text}", *values)
     return "\n".join(row[0] for row in rows)
@@ -180,3 +183,16 @@ async def test_indexes_serve_what_is_found_and_ordered_by_their_fields(rig: Rig)
             "decimals in order, some of them none",
             "a range of decimals",
         }
+
+
+async def test_a_search_is_answered_from_the_index_of_words(rig: Rig) -> None:
+    async with rig.engine.opened(rig.engine.place()) as store:
+        await prepared(store, LETTERS)
+        letters = [Letter(f"{n:05}", f"word{n % 500} word{n % 700}", number=n) for n in range(MANY)]
+        await put(store, LETTERS, *letters)
+        await rig.plan(store, None, LETTERS)
+        page = View(store, LETTERS)._page((), 10, None, {})
+        plan = await rig.plan(store, replace(page, words=wanted_words("word7 word4*")), LETTERS)
+        assert "SCAN letter\n" not in f"{plan}\n"
+        assert "Seq Scan" not in plan
+        assert "words VIRTUAL TABLE INDEX" in plan or 'Index Cond: ("#words" @@' in plan

@@ -15,6 +15,7 @@ from twofold.history.record import Position
 from twofold.read.range import Operator
 from twofold.read.store import Advance, Lease, Page, TableStatus, Version
 from twofold.read.table import Key, Row, Table
+from twofold.read.words import Word
 
 replace = msgspec.structs.replace
 
@@ -250,6 +251,29 @@ class DecimalRangesAsText(MemoryViews):
             values = [(row[places.index(name)], row) for row in rows]
             rows = [row for value, row in values if value is not None and _HOLDS[sign](value, bound)]
         return rows
+
+
+class SomeWords(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        return super()._matching(table, replace(page, words=page.words[:1]))
+
+
+class WholeWordsOnly(MemoryViews):
+    def _matching(self, table: Table[Any], page: Page) -> list[Row]:
+        return super()._matching(table, replace(page, words=tuple(Word(word.text) for word in page.words)))
+
+
+class OldWords(MemoryViews):
+    """Does not take away the words that a row had before."""
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        if table.search and advance.expected:
+            title = table.model.__struct_fields__.index("title")
+            before = self._tables[table.versioned_name].rows
+            rows = [(*row[:title], f"{row[title]!s} {before.get(row[:1], row)[title]!s}") for row in advance.rows]
+            rest = [row[title + 1 :] for row in advance.rows]
+            advance = replace(advance, rows=[(*one, *other) for one, other in zip(rows, rest, strict=True)])
+        return await super().apply(table, advance)
 
 
 class AlwaysAscending(MemoryViews):

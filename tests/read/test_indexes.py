@@ -1,4 +1,4 @@
-"""Declared indexes: what they limit, what of them is part of the definition, and which of them are ours to drop."""
+"""Declared indexes and searches: what they limit, what of them is part of the definition, what is ours to drop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.read.rig import append, project, select
-from twofold import Event, ReadModel
+from twofold import Event, ReadModel, View
 from twofold.engines.memory import MemoryHistory
 from twofold.engines.sqlite import SqliteViews
 from twofold.read.table import Table
@@ -64,4 +64,42 @@ async def test_an_index_that_was_made_by_hand_is_left_alone(tmp_path: Path) -> N
         counts.append(len(select(tmp_path, ours)))
     assert counts == [2, 0]
     assert select(tmp_path, "select name from sqlite_schema where name = 'by_hand'") == [("by_hand",)]
+    await store.close()
+
+
+class Sought(Event):
+    page: str
+    text: str
+
+
+def sought(version: int) -> type[ReadModel]:
+    class Found(ReadModel, key="page", search="text", version=version):
+        page: str
+        text: str = ""
+
+        def evolve(self, event: Sought) -> None:
+            self.text = event.text
+
+    return Found
+
+
+async def test_the_words_of_a_version_go_with_its_table(tmp_path: Path) -> None:
+    history, store = MemoryHistory(), SqliteViews(tmp_path)
+    await append(history, Sought("a", "some words"))
+    tables = [(await project(sought(version), history, store)).table for version in (1, 2, 3)]
+    left = select(tmp_path, "select name from sqlite_schema where name like '%words' and type = 'table' order by rowid")
+    assert [name for (name,) in left] == [f"{table.versioned_name}__words" for table in tables[1:]]
+    assert [found.page for found in await View(store, tables[-1]).search("WORDS")] == ["a"]
+    await store.close()
+
+
+async def test_a_row_that_is_written_by_hand_is_found_by_its_words(tmp_path: Path) -> None:
+    history, store = MemoryHistory(), SqliteViews(tmp_path)
+    await append(history, Sought("a", "some words"), Sought("b", "more words"))
+    table = (await project(sought(1), history, store)).table
+    async with store._writer.transaction() as connection:
+        connection.execute(f"DELETE FROM \"{table.versioned_name}\" WHERE page = 'a'")
+        connection.execute(f"UPDATE \"{table.versioned_name}\" SET text = 'Fewer', \"#words\" = 'fewer'")
+    assert [len(await View(store, table).search(text)) for text in ("words", "fewer")] == [0, 1]
+    assert select(tmp_path, "select * from found") == [("b", "Fewer")]
     await store.close()

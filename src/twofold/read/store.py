@@ -15,6 +15,7 @@ from twofold.history.record import Position
 from twofold.read.index import Order
 from twofold.read.range import Operator
 from twofold.read.table import Key, Row, Table
+from twofold.read.words import Word
 
 
 class Parked(msgspec.Struct, frozen=True):
@@ -136,6 +137,7 @@ class Page(msgspec.Struct, frozen=True):
     Args:
         equals: column and value pairs, all of which must hold; a None value asks for NULL.
         ranges: columns, how they must compare with a value, and the value, which is never None.
+        words: what a row must have among the words of the fields that are searched, all of it.
         order: column and "descending?" pairs; the key's columns end it, so that the order is total.
         after: the row's values of `order` after which the page begins; None for the first page.
         limit: how many rows at most.
@@ -143,6 +145,7 @@ class Page(msgspec.Struct, frozen=True):
 
     equals: tuple[tuple[str, Any], ...] = ()
     ranges: tuple[tuple[str, Operator, Any], ...] = ()
+    words: tuple[Word, ...] = ()
     order: Order = ()
     after: tuple[Any, ...] | None = None
     limit: int | None = None

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -18,6 +18,7 @@ from twofold.model import ReadModel, check_read_model, fold_of
 from twofold.place import where_is
 from twofold.read.column import Column, Scalar, column_of, settled_form
 from twofold.read.index import LONGEST_ENTRY, bytes_of, check_entry, indexes_of, limited_fields
+from twofold.read.words import VERSION, words_of
 
 M = TypeVar("M", bound=ReadModel)
 Row: TypeAlias = tuple[Scalar, ...]
@@ -53,6 +54,7 @@ class Table(Generic[M]):
         self.is_spare = False
         self._by_name = {column.name: column for column in self.columns}
         self.indexes = indexes_of(model, self._by_name)
+        self.search = self._searched()
         self.fingerprint = self._fingerprint()
         self._to_row = [(column.name, column.optional, column.to_row) for column in self.columns]
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
@@ -67,7 +69,8 @@ class Table(Generic[M]):
                 where=where_is(model),
                 mend='give it a shorter name: `class …(ReadModel, key=…, name="…")`',
             )
-        self._key_places = [list(self._by_name).index(name) for name in self.key]
+        self._places = {column.name: place for place, column in enumerate(self.columns)}
+        self._key_places = [self._places[name] for name in self.key]
         for name in self.key:
             if self._by_name[name].kind == "json":
                 raise DeclarationError(
@@ -75,9 +78,8 @@ class Table(Generic[M]):
                     where=where_is(model),
                     mend="use a UUID, str, int, date or Enum as the key, or several such fields",
                 )
-
         self._limited = [
-            [(name, list(self._by_name).index(name)) for name, _ in index.order]
+            [(name, self._places[name]) for name, _ in index.order]
             for index in self.indexes
             if limited_fields(model, index, self._by_name)
         ]
@@ -146,6 +148,10 @@ class Table(Generic[M]):
                 values[place] = convert(values[place])
         return self.model(*values)
 
+    def words(self, row: Row) -> str:
+        """Return the words of a row that are searched for, with a space between them."""
+        return words_of(cast("str | None", row[self._places[name]]) for name in self.search)
+
     def settle(self, instance: M) -> None:
         """Give fields the form in which they will come back from the database.
 
@@ -193,6 +199,18 @@ class Table(Generic[M]):
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
             raise InvalidFilter(model=self.name, problem=f"{name}: {error}") from error
 
+    def _searched(self) -> tuple[str, ...]:
+        fields: tuple[str, ...] = self.model.model_search
+        for name in fields:
+            if name not in self._by_name or self._by_name[name].bare is not str or fields.count(name) > 1:
+                raise DeclarationError(
+                    what=f"read model {self.model.__name__} declares a search of {name!r}, which is "
+                    f"{'named twice' if fields.count(name) > 1 else 'no field of text of it'}",
+                    where=where_is(self.model),
+                    mend='name fields of type str, or `str | None`, each once: `search=["title", "text"]`',
+                )
+        return fields
+
     def _fingerprint(self) -> str:
         """Return what changes when a read model's rows might: its fields, its key, its version, and its code.
 
@@ -209,6 +227,7 @@ class Table(Generic[M]):
                 schema_of(self.model),
                 *code_of(self.model, but=(ReadModel,)),
                 *(f"limited:{name}" for name in sorted(limited)),
+                *(f"search {VERSION}:{name}" for name in self.search),
             )
         )
 

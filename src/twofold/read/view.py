@@ -15,6 +15,7 @@ from twofold.read.index import Order
 from twofold.read.range import Operator, Range
 from twofold.read.store import Page, ViewStore
 from twofold.read.table import Table
+from twofold.read.words import wanted_words
 
 M = TypeVar("M", bound=ReadModel)
 _MOST = 2**31
@@ -71,6 +72,41 @@ class View(Generic[M]):
             wanted: fields and their values, or a `Range` of them; None finds rows where the field is None.
         """
         return await self._found(self._page(order_by, limit, after, wanted))
+
+    async def search(
+        self,
+        text: str,
+        *,
+        order_by: str | Sequence[str] = (),
+        limit: int | None = None,
+        after: str | None = None,
+        **wanted: Any,
+    ) -> Found[M]:
+        """Return the rows that have every word of a text in the fields that the read model declares as `search`.
+
+            await cases.search("fence cor*", status=Status.OPEN, limit=20)
+
+        Whatever the text is, it is no query language: only a `*` right behind a word means something, that the word
+        may go on. Case and accents do not count. A text without a word finds nothing. Pages are those of `find`, so
+        that they stay whole while rows change; there is no order by relevance.
+
+        Args:
+            text: at most 1,000 characters and 32 words.
+            order_by: see `find`; the key when left out.
+            limit: see `find`.
+            after: see `find`.
+            wanted: fields and their values, or a `Range` of them.
+        """
+        if not self._table.search:
+            raise self._refused('it is not searched; declare the fields: `class …(ReadModel, search=["title"])`')
+        if not isinstance(text, str):
+            raise self._refused(f"expected a text to search for, found {type(text).__name__}")
+        try:
+            words = wanted_words(text)
+        except ValueError as error:
+            raise self._refused(str(error)) from error
+        page = msgspec.structs.replace(self._page(order_by, limit, after, wanted), words=words)
+        return await self._found(page) if words else Found()
 
     async def count(self, **wanted: Any) -> int:
         """Count the rows whose fields have the given values, or lie in the given ranges."""

@@ -17,6 +17,7 @@ from twofold.history.signal import Signal
 from twofold.read.column import Scalar
 from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked, Version
 from twofold.read.table import Key, Row, Table
+from twofold.read.words import has
 
 _READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
 _HOLDS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -260,7 +261,7 @@ class MemoryViews:
             place, is_decimal, holds = _places(table, [name])[0], table.column(name).kind == "decimal", _HOLDS[sign]
             limit = _number(bound, is_decimal)
             rows = [row for row in rows if row[place] is not None and holds(_number(row[place], is_decimal), limit)]
-        return rows
+        return [row for row in rows if has(table.words(row), page.words)] if page.words else rows
 
 
 def _store(table: Table[Any], kept: _Kept, rows: Sequence[Row], deleted: Sequence[Key]) -> None:

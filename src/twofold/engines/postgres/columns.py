@@ -107,6 +107,10 @@ class Stored(msgspec.Struct, frozen=True):
         return f"{mark}::{self.form.sent}"
 
 
+WORDS = Stored("#words", Form("tsvector", "text", "array_to_tsvector(string_to_array({}, ' '))"), optional=False)
+"""The words of a row that are searched for, each as it is: no parser or dictionary of the database's has a say."""
+
+
 def stored_columns(table: Table[Any]) -> tuple[Stored, ...]:
     """Return the columns of a read model's table."""
     return tuple(Stored(each.name, _form(table, each), each.optional) for each in table.columns)

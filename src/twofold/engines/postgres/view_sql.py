@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from twofold.engines.postgres.columns import quoted, stored_columns
+from twofold.engines.postgres.columns import WORDS, quoted, stored_columns
 from twofold.engines.postgres.statements import statement
-from twofold.read.index import Changes
+from twofold.read.index import Changes, Index
 from twofold.read.store import Page
-from twofold.read.table import Table
+from twofold.read.table import Row, Table
 
 _ADVANCE_VALUES = 11
 
@@ -44,6 +44,7 @@ class ViewSql:
     def __init__(self, table: Table[Any]) -> None:
         self._table = table
         self._columns = {column.name: column for column in stored_columns(table)}
+        self._stored = [*self._columns.values(), *([WORDS] if table.search else [])]
         self._key = [self._columns[name] for name in table.key]
         self.name = _in_views(table.versioned_name)
         self.bare_name = quoted(table.versioned_name)
@@ -60,9 +61,14 @@ class ViewSql:
         self.advance_with_rows = statement("advance").format(stored=f", stored AS ({moved})")
         self.delete = self._delete()
 
+    def rows(self, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
+        """Yield the values of rows as the statements take them: column by column, and the words at the end."""
+        table = self._table
+        return zip(*((*row, table.words(row)) for row in rows) if table.search else rows, strict=True)
+
     def create(self) -> str:
         """Return the statement that makes the table."""
-        lines = [line for column in self._columns.values() for line in column.definitions()]
+        lines = [line for column in self._stored for line in column.definitions()]
         keys = ", ".join(quoted(column.name) for column in self._key)
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys}))"
 
@@ -80,14 +86,17 @@ class ViewSql:
         """Return the declared indexes: by name, what they are made of."""
         made: dict[str, str] = {}
         for index in self._table.indexes:
-            body = ", ".join(self._ordered(name, descending) for name, descending in index.order)
+            body = f"({', '.join(self._ordered(name, descending) for name, descending in index.order)})"
             made[index.name(self._table.fingerprint, body)] = body
+        if self._table.search:
+            body = f"USING gin ({quoted(WORDS.name)})"
+            made[Index((("words", False),)).name(self._table.fingerprint, body)] = body
         return made
 
     def change(self, changes: Changes) -> list[str]:
         """Return the statements that change the table's indexes."""
         made = [
-            f"CREATE INDEX IF NOT EXISTS {quoted(name)} ON {self.name} ({body})" for name, body in changes.made.items()
+            f"CREATE INDEX IF NOT EXISTS {quoted(name)} ON {self.name} {body}" for name, body in changes.made.items()
         ]
         return [*made, *(f"DROP INDEX IF EXISTS {_in_views(name)}" for name in changes.dropped)]
 
@@ -119,7 +128,7 @@ class ViewSql:
 
     def _upsert(self, values: int, condition: str = "WHERE true") -> str:
         """Return the statement that stores rows; its parameters come after so many others."""
-        columns = list(self._columns.values())
+        columns = self._stored
         arrays = ", ".join(f"${place}::{column.form.sent}[]" for place, column in enumerate(columns, values + 1))
         names = ", ".join(f'"{place}"' for place in range(1, len(columns) + 1))
         written = [pair for place, column in enumerate(columns, 1) for pair in column.targets(f'sent."{place}"')]
@@ -145,6 +154,9 @@ class ViewSql:
         ]
         for name, operator, value in page.ranges:
             parts.append(f"{quoted(name)} {operator} {self._columns[name].stored(bound.mark(value))}")
+        if page.words:
+            words = " & ".join(f"'{word.text}'{':*' if word.begins else ''}" for word in page.words)
+            parts.append(f"{quoted(WORDS.name)} @@ {bound.mark(words)}::text::tsquery")
         if page.after is not None:
             parts += self._begin(*page.order[0], page.after[0], bound)
             parts.append(self._beyond(page.order, page.after, bound))

@@ -301,7 +301,7 @@ class PostgresViews:
         self, connection: Connection, table: Table[Any], rows: Sequence[Row], deleted: Sequence[Key]
     ) -> None:
         if rows:
-            await connection.execute(self._sql(table).upsert, *zip(*rows, strict=True))
+            await connection.execute(self._sql(table).upsert, *self._sql(table).rows(rows))
         if deleted:
             await connection.execute(self._sql(table).delete, *zip(*deleted, strict=True))
 
@@ -313,7 +313,7 @@ class PostgresViews:
             [each.position for each in advance.parked],
             [each.error for each in advance.parked],
         )
-        rows = zip(*advance.rows, strict=True)
+        rows = sql.rows(advance.rows)
         text = sql.advance_with_rows if advance.rows else sql.advance
         return (text, *_identity(table), *numbers, *parked, *rows)
 

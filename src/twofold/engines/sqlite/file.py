@@ -65,8 +65,10 @@ def check_library() -> None:
 _READING = frozenset((apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE))
 
 
-def _only_reading(operation: int, *_: str | None) -> int:
-    return apsw.SQLITE_OK if operation in _READING else apsw.SQLITE_DENY
+def _only_reading(operation: int, first: str | None, second: str | None, *_: str | None) -> int:
+    # A full-text index asks by itself whether the file has changed.
+    asks = operation == apsw.SQLITE_PRAGMA and (first, second) == ("data_version", None)
+    return apsw.SQLITE_OK if operation in _READING or asks else apsw.SQLITE_DENY
 
 
 class File:

@@ -8,8 +8,11 @@ from typing import Any
 from twofold.read.column import unpadded
 from twofold.read.index import Changes
 from twofold.read.store import Page
-from twofold.read.table import Table
+from twofold.read.table import Row, Table
 
+# No field can be named like these.
+_NUMBER, _WORDS = '"#"', '"#words"'
+_SEARCH = "__words"
 _TYPES = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "bytes": "BLOB"}
 
 
@@ -25,34 +28,75 @@ class ViewSql:
         self.by_key = f"SELECT {columns} FROM {self.name} WHERE " + " AND ".join(
             f"{quoted(name)} = ?" for name in table.key
         )
-        rest = [quoted(column.name) for column in table.columns if column.name not in table.key]
+        written = [quoted(column.name) for column in table.columns] + ([_WORDS] if table.search else [])
+        rest = [name for name in written if name not in map(quoted, table.key)]
         change = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
-        marks = ", ".join("?" * len(table.columns))
-        self.upsert = f"INSERT INTO {self.name} VALUES ({marks}) ON CONFLICT ({keys}) DO {change}"
+        marks = ", ".join("?" * len(written))
+        self.upsert = (
+            f"INSERT INTO {self.name} ({', '.join(written)}) VALUES ({marks}) ON CONFLICT ({keys}) DO {change}"
+        )
         self.delete = f"DELETE FROM {self.name} WHERE " + " AND ".join(f"{quoted(name)} = ?" for name in table.key)
         self.select = f"SELECT {columns} FROM {self.name} AS {self.live} "
+        self._shown = columns
+        self._search = quoted(table.versioned_name + _SEARCH)
+
+    def rows(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Yield rows as `upsert` takes them: with their words, where they are searched."""
+        table = self._table
+        return ((*row, table.words(row)) for row in rows) if table.search else iter(rows)
 
     def create(self) -> str:
-        """Return the statement that makes the table; its types are enforced by the database (STRICT)."""
+        """Return the statements that make the table; its types are enforced by the database (STRICT)."""
         lines = [
             f"{quoted(column.name)} {_TYPES.get(column.kind, 'TEXT')}{'' if column.optional else ' NOT NULL'}"
             for column in self._table.columns
         ]
         keys = ", ".join(quoted(name) for name in self._table.key)
-        return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys})) STRICT"
+        if not self._table.search:
+            return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys})) STRICT"
+        # The index of words goes by a number of its own: a rowid that is no column may be another after VACUUM.
+        lines += [f"{_NUMBER} INTEGER PRIMARY KEY", f"{_WORDS} TEXT NOT NULL", f"UNIQUE ({keys})"]
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}) STRICT; {self._create_search()}"
+
+    def _create_search(self) -> str:
+        """Return the statements that make the index of words, and what keeps it in step, whoever writes a row."""
+        options = "content='', contentless_delete=1, detail=none, tokenize='ascii'"
+        made = f"CREATE VIRTUAL TABLE IF NOT EXISTS {self._search} USING fts5(words, {options})"
+        return "; ".join((made, *self._create_triggers()))
+
+    def _create_triggers(self) -> Iterator[str]:
+        add = f"INSERT INTO {self._search} (rowid, words) VALUES (new.{_NUMBER}, new.{_WORDS});"
+        remove = f"DELETE FROM {self._search} WHERE rowid = old.{_NUMBER};"
+        bodies = {
+            "insert": f"AFTER INSERT ON {self.name} BEGIN {add} END",
+            "delete": f"AFTER DELETE ON {self.name} BEGIN {remove} END",
+            "update": f"AFTER UPDATE ON {self.name} WHEN new.{_WORDS} <> old.{_WORDS} BEGIN {remove} {add} END",
+        }
+        for name, trigger in self._triggers():
+            yield f"CREATE TRIGGER IF NOT EXISTS {trigger} {bodies[name]}"
+
+    def _drop_triggers(self) -> Iterator[str]:
+        for _, trigger in self._triggers():
+            yield f"DROP TRIGGER IF EXISTS {trigger}"
+
+    def _triggers(self) -> Iterator[tuple[str, str]]:
+        for name in ("insert", "delete", "update") if self._table.search else ():
+            yield name, quoted(f"{self._table.versioned_name}{_SEARCH}_{name}")
 
     def drop(self) -> str:
-        """Return the statement that removes the table."""
-        return f"DROP TABLE IF EXISTS {self.name}"
+        """Return the statements that remove the table."""
+        return drop(self._table.live_name, self._table.version)
 
     def exchange(self, other: ViewSql) -> str:
         """Return the statements that exchange the names of this table and another."""
         between = quoted(f"{self._table.versioned_name}~")
-        names = ((self.name, between), (other.name, self.name), (between, other.name))
-        # The view would be carried along with the table that it shows.
-        return f"DROP VIEW IF EXISTS {self.live}; " + "; ".join(
-            f"ALTER TABLE {old} RENAME TO {new}" for old, new in names
-        )
+        names = [(self.name, between), (other.name, self.name), (between, other.name)]
+        if self._table.search:
+            names += [(self._search, between), (other._search, self._search), (between, other._search)]
+        # The view would be carried along with the table that it shows, and triggers would keep their names.
+        steps = [f"DROP VIEW IF EXISTS {self.live}", *self._drop_triggers(), *other._drop_triggers()]
+        steps += [f"ALTER TABLE {old} RENAME TO {new}" for old, new in names]
+        return "; ".join((*steps, *self._create_triggers(), *other._create_triggers()))
 
     def indexes(self) -> dict[str, str]:
         """Return the declared indexes: by name, what they are made of."""
@@ -71,7 +115,7 @@ class ViewSql:
 
     def show(self) -> str:
         """Return the statements that make the live name show this table."""
-        return f"DROP VIEW IF EXISTS {self.live}; CREATE VIEW {self.live} AS SELECT * FROM {self.name}"
+        return f"DROP VIEW IF EXISTS {self.live}; CREATE VIEW {self.live} AS SELECT {self._shown} FROM {self.name}"
 
     def page(self, page: Page) -> tuple[str, list[Any]]:
         """Return the statement that reads a page, with its values."""
@@ -96,6 +140,9 @@ class ViewSql:
         for name, operator, bound in page.ranges:
             parts.append(f"{self._sortable(name)} {operator} {self._mark(name)}")
             values.append(bound)
+        if page.words:
+            parts.append(f"{_NUMBER} IN (SELECT rowid FROM {self._search} WHERE {self._search} MATCH ?)")
+            values.append(" AND ".join(f'"{word.text}"{" *" if word.begins else ""}' for word in page.words))
         if page.after is not None:
             text, more = self._beyond(page.order, page.after)
             parts.append(text)
@@ -150,6 +197,12 @@ class ViewSql:
 
     def _mark(self, name: str) -> str:
         return "CAST(? AS REAL)" if self._table.column(name).kind == "decimal" else "?"
+
+
+def drop(name: str, version: str) -> str:
+    """Return the statements that remove the table of a version, with its index of words."""
+    table = f"{name}__{version}"
+    return f"DROP TABLE IF EXISTS {quoted(table)}; DROP TABLE IF EXISTS {quoted(table + _SEARCH)}"
 
 
 def quoted(name: str) -> str:

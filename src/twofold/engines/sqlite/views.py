@@ -20,7 +20,7 @@ import apsw
 from twofold.engines.sqlite.file import File
 from twofold.engines.sqlite.reader import Reader
 from twofold.engines.sqlite.statements import statement
-from twofold.engines.sqlite.view_sql import ViewSql, quoted
+from twofold.engines.sqlite.view_sql import ViewSql, drop
 from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import HistoryMismatch, InvalidFilter, StoreError
 from twofold.history.record import Position
@@ -275,7 +275,7 @@ class SqliteViews:
     def _store(
         self, connection: apsw.Connection, table: Table[Any], rows: Sequence[Row], deleted: Sequence[Key]
     ) -> None:
-        connection.executemany(self._sql(table).upsert, rows)
+        connection.executemany(self._sql(table).upsert, self._sql(table).rows(rows))
         if deleted:
             connection.executemany(self._sql(table).delete, deleted)
 
@@ -289,7 +289,7 @@ class SqliteViews:
 
     def _drop_old(self, connection: apsw.Connection, name: str) -> None:
         for (version,) in connection.execute(statement("projection_old"), (name,)).fetchall():
-            connection.execute(f"DROP TABLE IF EXISTS {quoted(f'{name}__{version}')}")
+            connection.execute(drop(name, str(version)))
             connection.execute(statement("projection_forget"), (name, version)).fetchall()
             connection.execute(statement("parked_forget"), (name, version, None)).fetchall()
 

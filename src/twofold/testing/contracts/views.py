@@ -19,6 +19,7 @@ from twofold.testing.contracts.views_parking import ViewParking
 from twofold.testing.contracts.views_projection import ViewProjection
 from twofold.testing.contracts.views_ranges import ViewRanges
 from twofold.testing.contracts.views_reading import ViewReading
+from twofold.testing.contracts.views_search import ViewSearch
 from twofold.testing.contracts.views_segments import ViewSegments
 from twofold.testing.contracts.views_spares import ViewSpares
 from twofold.testing.contracts.views_versions import ViewVersions
@@ -31,6 +32,7 @@ class ViewStoreContract(
     ViewRanges,
     ViewPaging,
     ViewIndexes,
+    ViewSearch,
     ViewKinds,
     ViewLeases,
     ViewSegments,
