@@ -108,7 +108,7 @@ async def plan_in_postgres(store: ViewStore, page: Page | None, table: Table[Any
     text, values = store._sql(table).page(page)
     async with store._reader.transaction() as connection:
         # Of few rows it would rather sort than follow an index. What is turned off is done where there is no other way.
-        for way in () if page.words else ("seqscan", "bitmapscan", "sort", "incremental_sort"):
+        for way in ("seqscan",) if page.words else ("seqscan", "bitmapscan", "sort", "incremental_sort"):
             await connection.execute(f"SET LOCAL enable_{way} = off")
         rows = await connection.fetch(f"EXPLAIN {text}", *values)
     return "\n".join(row[0] for row in rows)
