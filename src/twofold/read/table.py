@@ -108,9 +108,12 @@ class Table(Generic[M]):
 
     @cached_property
     def shape(self) -> str:
-        """What is another one where rows of another version cannot be read as this one's: its columns and its key."""
+        """What is another one where rows of another version cannot be read as this one's: columns, key, search."""
         columns = (f"{each.name}:{each.kind}:{each.optional}:{type_text(each.type)}" for each in self.columns)
-        return digest((",".join(self.key), *columns))
+        return digest((",".join(self.key), *columns, *self._search_parts()))
+
+    def _search_parts(self) -> list[str]:
+        return [f"search {VERSION}:{name}" for name in self.search]
 
     def of_version(self, version: str) -> Table[M]:
         """Return the table of another version whose shape is this one's."""
@@ -227,7 +230,7 @@ class Table(Generic[M]):
                 schema_of(self.model),
                 *code_of(self.model, but=(ReadModel,)),
                 *(f"limited:{name}" for name in sorted(limited)),
-                *(f"search {VERSION}:{name}" for name in self.search),
+                *self._search_parts(),
             )
         )
 
