@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from twofold.node import Node, Role
+    from twofold.read.stores import Views
     from twofold.write.retention import Keeping
 
 C = TypeVar("C", bound=Command)
@@ -204,7 +205,7 @@ class App:
         self,
         url: str,
         *,
-        views: str | None = None,
+        views: Views = None,
         roles: Collection[Role] | tuple[Role, ...] = ("write", "read", "project"),
         provide: Collection[Any] = (),
         cache_models: int = CACHE_MODELS,
@@ -218,7 +219,8 @@ class App:
 
         Args:
             url: where the history is: `sqlite:///FOLDER` (relative; four slashes for an absolute path) or `memory:`.
-            views: where the read models are; beside the history when left out.
+            views: where the read models are; beside the history when left out. Where some name a store, URLs by name:
+                `{"analytics": "sqlite:///analytics"}`; those that name none are under `""`, or beside the history.
             roles: which sides this node runs; `http` beside them says that they are served, which `twofold run` and
                 `twofold.http` do.
             provide: objects that handlers ask for by their class.
@@ -232,7 +234,7 @@ class App:
                 such; for ever when left out.
 
         Raises:
-            InvalidSetting: `ledger` or `repeats` cannot be used.
+            InvalidSetting: `views`, `ledger` or `repeats` cannot be used.
             InvalidAddress: the URL names no engine.
             DeclarationError: a handler asks for an object that is not provided.
         """

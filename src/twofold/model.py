@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 import sys
 import types
 from collections.abc import Callable, Iterable
@@ -47,8 +48,9 @@ class WriteModelType(msgspec.StructMeta):
 
 @dataclass_transform(field_specifiers=(msgspec.field,))
 class ReadModelType(msgspec.StructMeta):
-    """The metaclass of read models: takes `key=`, `name=`, `version=`, `segments=`, `max_parked=`,
-    `indexes=` and `search=`."""
+    """The metaclass of read models: takes `key=`, `name=`, `version=`, `segments=`, `max_parked=`, `indexes=`,
+    `search=` and `store=`.
+    """
 
     def __new__(
         mcls,
@@ -63,6 +65,7 @@ class ReadModelType(msgspec.StructMeta):
         max_parked: int = 1_000,
         indexes: Iterable[str | tuple[str, ...]] = (),
         search: Iterable[str] = (),
+        store: str = "",
         **options: Any,
     ) -> ReadModelType:
         """Make the class; `key` names the field or fields that tell its rows apart.
@@ -72,6 +75,7 @@ class ReadModelType(msgspec.StructMeta):
 
         `indexes` are fields, or tuples of fields, by which rows are found or ordered; `-field` for descending.
         `search` are fields of text whose words `View.search` looks for.
+        `store` names where it is kept, apart from those that name none; `App.open` is told where that is.
         """
         made = super().__new__(mcls, class_name, bases, namespace, **options)
         made.model_key = (key,) if isinstance(key, str) else tuple(key)
@@ -79,6 +83,7 @@ class ReadModelType(msgspec.StructMeta):
         made.model_version = version
         made.model_segments = segments
         made.model_max_parked = max_parked
+        made.model_store = store
         declared = (indexes,) if isinstance(indexes, str) else indexes
         made.model_indexes = tuple((each,) if isinstance(each, str) else tuple(each) for each in declared)
         made.model_search = (search,) if isinstance(search, str) else tuple(search)
@@ -91,6 +96,7 @@ class ReadModelType(msgspec.StructMeta):
     model_version: int
     model_segments: int
     model_max_parked: int
+    model_store: str
 
 
 class WriteModel(msgspec.Struct, metaclass=WriteModelType):
@@ -286,6 +292,12 @@ def check_read_model(model: type[ReadModel]) -> None:
                 where=where_is(model),
                 mend=f"give a whole number from 1{'' if most is None else f' to {most:,}'}, or leave it out",
             )
+    if not isinstance(model.model_store, str) or not re.fullmatch(r"([A-Za-z][A-Za-z0-9_-]*)?", model.model_store):
+        raise DeclarationError(
+            what=f"read model {model.__name__} has store={model.model_store!r}",
+            where=where_is(model),
+            mend='give a name for the place, not its URL: `store="analytics"`; `app.open(…, views=…)` says where it is',
+        )
     _refuse_frozen(model)
     _refuse_bare_fields(model, keys=model.model_key)
     keys = _keys_function(model)

@@ -33,9 +33,11 @@ from twofold.read.asking import Asking, Demand
 from twofold.read.freshness import Freshness
 from twofold.read.projector import Projector
 from twofold.read.store import ViewStore
+from twofold.read.stores import Views, statuses_of
 from twofold.read.watching import Watcher
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
+from twofold.view_storages import ViewStorages
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
 from twofold.write.causation import Causation, causation_of
 from twofold.write.decide import Decider
@@ -65,6 +67,7 @@ class ModelStatus(msgspec.Struct, frozen=True):
     `lag` counts the events between its checkpoint and the head; `live` is False while it is being built; `parked`
     counts keys whose events could not be applied; `problem` says why its projection does not go on, if it does not.
     `holder` is the name of the node that projects it, where nodes hold leases (PostgreSQL); None if nobody does.
+    `store` is the one that its class names, empty where it names none.
     """
 
     name: str
@@ -77,6 +80,7 @@ class ModelStatus(msgspec.Struct, frozen=True):
     parked: int
     problem: str | None = None
     holder: str | None = None
+    store: str = ""
 
 
 class Node:
@@ -98,7 +102,7 @@ class Node:
         app: App,
         url: str,
         *,
-        views: str | None = None,
+        views: Views = None,
         roles: Collection[Role] | tuple[Role, ...] = SIDES,
         provide: Collection[Any] = (),
         cache_models: int = CACHE_MODELS,
@@ -111,7 +115,7 @@ class Node:
         self.app = app
         self.name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
         self.roles = frozenset(roles)
-        storage, view_storage = storage_at(url), storage_at(views or url)
+        storage = storage_at(url)
         if isinstance(roles, str) or not self.roles & set(SIDES) or not self.roles <= set(ROLES):
             found = repr(roles) if isinstance(roles, str) else sorted(roles)
             problem = f"roles are some of {', '.join(SIDES)}, and http where they are served; found {found}"
@@ -119,7 +123,9 @@ class Node:
         self._open_history: Opener[History | None] = partial(storage.history, self.roles)
         self._open_snapshots = storage.snapshots
         self._shown = storage.shown
-        self._open_views: Opener[ViewStore] = partial(view_storage.views, self.roles)
+        if self.roles & {"read", "project"}:
+            places = ViewStorages(url, views, app.tables.values())
+            self._open_views: Opener[ViewStore] = partial(places.open, self.roles)
         self._is_open = False
         self._provided = {type(each): each for each in provide}
         self._cache_limits = (cache_models, cache_bytes)
@@ -494,10 +500,10 @@ class Node:
         if self._views is None:
             raise self._not_running("read")
         tables = sorted(self.app.tables.values(), key=lambda table: table.name)
-        statuses = [await self._views.status(table) for table in tables]
+        statuses, problems = await statuses_of(tables, self._views)
         seen = max((status.head for status in statuses), default=0)
         head = seen if self._history is None else await self._history.head()
-        problems = {each.table.name: each.problem for each in self._projectors if each.problem is not None}
+        problems |= {each.table.name: each.problem for each in self._projectors if each.problem is not None}
         found: list[ModelStatus] = []
         for table, status in zip(tables, statuses, strict=True):
             found.append(
@@ -512,6 +518,7 @@ class Node:
                     parked=status.parked,
                     problem=problems.get(table.name),
                     holder=status.holder,
+                    store=table.store,
                 )
             )
         return found

@@ -44,7 +44,8 @@ class Ended(msgspec.Struct):
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory, and nothing in the environment that changes what is printed."""
-    for name in ("FORCE_COLOR", "NO_COLOR", "TWOFOLD_URL", "TWOFOLD_TRACEBACK", "COLUMNS", "LINES", "PYTHONUNBUFFERED"):
+    ours = ("TWOFOLD_URL", "TWOFOLD_VIEWS", "TWOFOLD_TRACEBACK")
+    for name in (*ours, "FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES", "PYTHONUNBUFFERED"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "src")]))
     monkeypatch.setattr(sys, "path", [*sys.path])

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 from msgspec import structs
 
-from twofold.app import App
 from twofold.cli.following import until_told
 from twofold.cli.message_command import message_or_help, print_help
-from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, Words, require_history
+from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, Views, Words, require_history, views_in
 from twofold.cli.output import Output, for_people, print_json, print_note
 from twofold.cli.progress import Progress
 from twofold.cli.status import CommandLineError
@@ -30,6 +29,7 @@ def ask(
     /,
     *words: Words,
     url: Url = DEFAULT_URL,
+    views: Views = (),
     after: Annotated[int | None, Parameter(validator=validators.Number(gte=0))] = None,
     max_lag: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
     timeout: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
@@ -58,10 +58,11 @@ def ask(
     require_history(url)
     demand = Demand(after or 0, max_lag, timeout)
     takes_all = after is None and max_lag is None
+    opening = app.open(url, views=views_in(views), roles=("read", "project"))
     if watch:
-        asyncio.run(_watched(app, url, query, demand, takes_all, json))
+        asyncio.run(_watched(opening, query, demand, takes_all, json))
         return
-    answer = asyncio.run(_asked(app, url, query, demand, takes_all))
+    answer = asyncio.run(_asked(opening, query, demand, takes_all))
     if for_people(json):
         from twofold.cli.answer import show_answer
 
@@ -72,9 +73,9 @@ def ask(
         print_note(f"next page: {answer.next}")
 
 
-async def _watched(app: App, url: str, query: Query[Any], demand: Demand, takes_all: bool, json: bool) -> None:
+async def _watched(opening: Node, query: Query[Any], demand: Demand, takes_all: bool, json: bool) -> None:
     output = Output()
-    async with until_told(output) as follow, app.open(url, roles=("read", "project")) as node:
+    async with until_told(output) as follow, opening as node:
         await follow(_show_each(node, query, await _wanted(node, demand, takes_all), output, json))
 
 
@@ -95,10 +96,10 @@ async def _wanted(node: Node, demand: Demand, takes_all: bool) -> Demand:
     return structs.replace(demand, after=await node.history.head()) if takes_all else demand
 
 
-async def _asked(app: App, url: str, query: Query[Any], demand: Demand, takes_all: bool) -> Any:
-    async with app.open(url, roles=("read", "project")) as node:
+async def _asked(opening: Node, query: Query[Any], demand: Demand, takes_all: bool) -> Any:
+    async with opening as node:
         demand = await _wanted(node, demand, takes_all)
-        tables = [app.tables[view.model].name for view in app.queries[type(query)].views]
+        tables = [node.app.tables[view.model].name for view in node.app.queries[type(query)].views]
         watching = asyncio.create_task(_show_progress(node, tables, demand.after))
         try:
             return await node.ask(query, after=demand.after, max_lag=demand.max_lag, timeout=demand.timeout)

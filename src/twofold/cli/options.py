@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Parameter
 
@@ -28,9 +30,21 @@ Url: TypeAlias = Annotated[
         help="Where the history is: `sqlite:///FOLDER`, four slashes for an absolute path; or `postgresql://…`.",
     ),
 ]
+
+
+def _split_views(kind: Any, text: str, *, delimiter: str | None = None) -> list[str]:
+    # Folders may have spaces in their names.
+    return re.split(r"\s+(?=[A-Za-z][A-Za-z0-9_-]*=)", text.strip())
+
+
 Views: TypeAlias = Annotated[
-    str | None,
-    Parameter(env_var="TWOFOLD_VIEWS", help="Where the read models are; beside the history if left out."),
+    tuple[str, ...],
+    Parameter(
+        negative=(),
+        env_var="TWOFOLD_VIEWS",
+        env_var_split=_split_views,
+        help="Where the read models are; beside the history if left out. `NAME=URL` for those of a store; repeat it.",
+    ),
 ]
 Roles: TypeAlias = Annotated[
     tuple[Role, ...],
@@ -54,6 +68,24 @@ Help: TypeAlias = Annotated[
 ]
 After: TypeAlias = int
 """A position that is given on a command line."""
+
+
+def views_in(words: Sequence[str]) -> dict[str, str] | None:
+    """Return where read models are by store, from `URL` and `NAME=URL`; None where nothing is said.
+
+    Raises:
+        CommandLineError: two are given for one store.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        match = re.fullmatch(r"(?:([A-Za-z][A-Za-z0-9_-]*)=)?(.*)", word, re.DOTALL)
+        assert match is not None
+        name = match[1] or ""
+        if name in found:
+            whose = f"store {name!r}" if name else "all other read models"
+            raise CommandLineError(f"--views is given twice for {whose}")
+        found[name] = match[2]
+    return found or None
 
 
 def require_history(url: str) -> frozenset[Kind]:

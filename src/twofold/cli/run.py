@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from twofold.cli.filters import duration
-from twofold.cli.options import DEFAULT_URL, Roles, Target, Url, Views
+from twofold.cli.options import DEFAULT_URL, Roles, Target, Url, Views, views_in
 from twofold.cli.target import load
 from twofold.node import ROLES, Node
 from twofold.write.retention import Keeping
@@ -24,7 +24,7 @@ def run(
     /,
     *,
     url: Url = DEFAULT_URL,
-    views: Views = None,
+    views: Views = (),
     role: Roles = (),
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8000,
@@ -42,6 +42,7 @@ def run(
         repeats: For how long, at least, ids of accepted commands are remembered, as in `90d`; for ever if left out.
     """
     app = load(target)
+    places = views_in(views)
     keeping = _KEEPING.get(ledger) or duration(ledger, "--ledger")
     remembered = None if repeats is None else duration(repeats, "--repeats")
     logging.basicConfig(
@@ -49,7 +50,7 @@ def run(
     )
 
     if role and "http" not in role:
-        asyncio.run(_run_unserved(app.open(url, views=views, roles=role, ledger=keeping, repeats=remembered)))
+        asyncio.run(_run_unserved(app.open(url, views=places, roles=role, ledger=keeping, repeats=remembered)))
         return
     from twofold.http import serve
 
@@ -61,7 +62,7 @@ def run(
     serve(
         app,
         url,
-        views=views,
+        views=places,
         roles=role or ROLES,
         host=host,
         port=port,

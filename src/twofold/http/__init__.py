@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twofold.app import App
     from twofold.http.service import Service
     from twofold.node import Node, Role
+    from twofold.read.stores import Views
     from twofold.write.retention import Keeping
 
 __all__ = ["asgi", "serve"]
@@ -34,7 +35,7 @@ def asgi(
     *,
     node: Node | None = None,
     provide: Collection[Any] = (),
-    views: str | None = None,
+    views: Views = None,
     roles: Collection[Role] = _EVERY,
     max_body: int = 1024 * 1024,
     body_timeout: float = 30.0,
@@ -53,7 +54,7 @@ def asgi(
         url: where the history is; see `App.open`.
         node: serve this node instead, which the caller opens and closes; `url` and what `open` takes are not used.
         provide: objects that handlers ask for by their class.
-        views: where the read models are; beside the history when left out.
+        views: where the read models are; beside the history when left out. See `App.open`.
         roles: which sides the node runs; what needs another side is answered with 503.
         max_body: the size of the largest body that is taken, in bytes.
         body_timeout: within how many seconds a body must have come.
@@ -93,7 +94,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     provide: Collection[Any] = (),
-    views: str | None = None,
+    views: Views = None,
     roles: Collection[Role] = _EVERY,
     max_body: int = 1024 * 1024,
     grace: float = 10.0,
@@ -111,7 +112,7 @@ def serve(
         host: the name or address to listen on.
         port: the port to listen on; 0 for any that is free.
         provide: objects that handlers ask for by their class.
-        views: where the read models are; beside the history when left out.
+        views: where the read models are; beside the history when left out. See `App.open`.
         roles: which sides the node runs; what needs another side is answered with 503.
         max_body: the size of the largest body that is taken, in bytes.
         grace: how many seconds requests under way are given when the server stops.

@@ -22,6 +22,7 @@ from twofold.http.pages import DocumentPage, OpenApi, Root
 from twofold.http.problem import Refused
 from twofold.http.queries import QueryEndpoint
 from twofold.node import Node, Role
+from twofold.read.stores import Views
 from twofold.write.retention import Keeping
 
 
@@ -35,7 +36,7 @@ class Service:
         *,
         node: Node | None = None,
         provide: Collection[Any] = (),
-        views: str | None = None,
+        views: Views = None,
         roles: Collection[Role] = ("write", "read", "project", "http"),
         max_body: int = 1024 * 1024,
         body_timeout: float = 30.0,

@@ -51,6 +51,7 @@ class Table(Generic[M]):
         self.key: tuple[str, ...] = model.model_key
         self.event_names = tuple(event.message_name for event in fold_of(model).events)
         self.segments: int = model.model_segments
+        self.store: str = model.model_store
         self.is_spare = False
         self._by_name = {column.name: column for column in self.columns}
         self.indexes = indexes_of(model, self._by_name)
