@@ -12,12 +12,14 @@ from examples.permits.log import LogError
 from examples.permits.server import ServerError, serve_until_let_go
 from examples.permits.traffic import TrafficError
 from twofold import TwofoldError
+from twofold.node import ROLES
 
 _DESCRIPTION = "A permit office on a real event log."
 _DEMO = """\
 environment: DEMO_SECONDS (ends by itself), DEMO_PORT (8000), DEMO_RATE (200 commands a second),
 DEMO_DATA (the log; else ../shared/data/receipt.csv, else made-up cases), DEMO_FOLDER (kept; else a temporary one),
-DEMO_ENGINE (sqlite, or postgres: a PostgreSQL server that is started for the demo and ends with it)"""
+DEMO_ENGINE (sqlite; or postgres: a PostgreSQL server that is started for the demo and ends with it; or mixed: the
+history there, and two nodes with read models of their own in SQLite files)"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,13 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("demo", help="replay the log as live traffic over HTTP", description=_DEMO)
     serving = commands.add_parser("serve", help="serve over HTTP until standard input ends (the demo's server)")
     serving.add_argument("--url", default=os.environ.get("TWOFOLD_URL", "sqlite:///data/permits"))
+    serving.add_argument("--views", default=os.environ.get("TWOFOLD_VIEWS") or None)
+    serving.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES)
     serving.add_argument("--port", type=int, required=True)
     given = parser.parse_args(arguments)
     try:
         if given.command == "import":
             return asyncio.run(run_import(given.path, given.url))
         if given.command == "serve":
-            return serve_until_let_go(given.url, given.port)
+            return serve_until_let_go(given.url, given.port, given.views, given.roles)
         return run_demo()
     except (LogError, ServerError, SettingError, TrafficError, TwofoldError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -70,11 +70,12 @@ def run_demo() -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: stopping.set())
     rows = list(sample_rows()) if given.data is None else read_rows(given.data)
-    with _folder(given) as folder, _url(given, folder) as url, Server(folder, _free(given.port), url) as server:
-        _introduce(given, rows, folder, server)
+    with _folder(given) as folder, _url(given, folder) as url, _nodes(given, folder, url) as nodes:
+        server, *readers = nodes
+        _introduce(given, rows, folder, server, readers)
         traffic = Traffic(HOST, server.port)
         try:
-            seconds = _replay(given, rows, server, traffic, stopping)
+            seconds = _replay(given, rows, nodes, traffic, stopping)
         finally:
             traffic.stop()
         rejected = sum(traffic.rejected.values())
@@ -82,11 +83,13 @@ def run_demo() -> int:
     return 0
 
 
-def _replay(given: Settings, rows: list[Row], server: Server, traffic: Traffic, stopping: threading.Event) -> float:
+def _replay(
+    given: Settings, rows: list[Row], nodes: Sequence[Server], traffic: Traffic, stopping: threading.Event
+) -> float:
     """Send at the pace that is asked for, and tell once a second how it goes; return how many seconds it was."""
     began = time.monotonic()
-    reporter = Reporter(server, traffic, began)
-    for number, line in enumerate(_endless(rows, server)):
+    reporter = Reporter(nodes, traffic, began)
+    for number, line in enumerate(_endless(rows, nodes[0])):
         due = began + number / given.rate
         while True:
             reporter.report()
@@ -100,10 +103,10 @@ def _replay(given: Settings, rows: list[Row], server: Server, traffic: Traffic, 
 
 
 class Reporter:
-    """Prints a line a second: commands per second, events, and how far the read models are behind."""
+    """Prints a line a second: commands per second, events, and how far the read models are behind, on any node."""
 
-    def __init__(self, server: Server, traffic: Traffic, began: float) -> None:
-        self._server = server
+    def __init__(self, nodes: Sequence[Server], traffic: Traffic, began: float) -> None:
+        self._nodes = nodes
         self._traffic = traffic
         self._began = self._last = began
         self._answered = 0
@@ -118,7 +121,8 @@ class Reporter:
         now = time.monotonic()
         if now < self._last + 1:
             return
-        self._server.check()
+        for node in self._nodes:
+            node.check()
         if self._traffic.problem is not None:
             raise self._traffic.problem
         rejected = sum(self._traffic.rejected.values())
@@ -129,8 +133,8 @@ class Reporter:
         _say(f"{now - self._began:5.0f}s {pace:11,.0f} {answered:10,} {events:>10} {lag:>6} {rejected:9,}")
 
     def _standing(self) -> tuple[str, str]:
-        _, ready = self._server.get("/health/ready")
-        models = ready.get("models", []) if isinstance(ready, dict) else []
+        told = [node.get("/health/ready")[1] for node in self._nodes]
+        models = [model for ready in told if isinstance(ready, dict) for model in ready.get("models", [])]
         if not models:
             return f"{self._traffic.position:,}", "?"
         head = max(each["checkpoint"] + each["lag"] for each in models)
@@ -146,7 +150,7 @@ def _endless(rows: list[Row], server: Server) -> Iterator[Line]:
             yield from lines
 
 
-def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server) -> None:
+def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server, readers: Sequence[Server]) -> None:
     lines = lines_of(rows)
     of = "a made-up log" if given.data is None else given.data.name
     cases = len({line.case_id for line in lines})
@@ -154,6 +158,11 @@ def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server) -
     _say(f"A permit office: {cases:,} cases of {of} as {len(lines):,} commands, {given.rate:g} a second.")
     if given.engine == "postgres":
         _say("History and read models are kept on a PostgreSQL server of the demo's own, until it ends.")
+    elif given.engine == "mixed":
+        _say(
+            "The history is kept on a PostgreSQL server of the demo's own, until it ends; each of two nodes keeps read"
+        )
+        _say("models of its own in SQLite files, so that queries put no load on PostgreSQL, however many nodes answer.")
     else:
         _say(f"History and read models are kept in {folder}" + ("." if given.folder else ", until the demo ends."))
     if given.port not in (0, server.port):
@@ -169,6 +178,8 @@ def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server) -
         "/queries/ListDays?limit=7": "the latest days",
     }.items():
         _say(f"  {server.address + path:62} {tells}")
+    for reader in readers:
+        _say(f"  {reader.address + '/queries/ListDepartments':62} the same from another node, which takes no commands")
     _say("\nCtrl-C ends it.\n" if given.seconds is None else f"\nIt ends by itself after {given.seconds:g} s.\n")
 
 
@@ -190,6 +201,24 @@ def _folder(given: Settings) -> Iterator[Path]:
 
 
 @contextmanager
+def _nodes(given: Settings, folder: Path, url: str) -> Iterator[list[Server]]:
+    """Run the node that takes the commands, and those that answer queries besides."""
+    port = _free(given.port)
+    if given.engine != "mixed":
+        with Server(folder, port, url) as server:
+            yield [server]
+        return
+    # Not where those of an earlier demo are kept, whose history has gone.
+    with tempfile.TemporaryDirectory(prefix="nodes-", dir=folder) as name:
+        first, other = Path(name, "first"), Path(name, "other")
+        with (
+            Server(first, port, url, views=f"sqlite:///{first}") as server,
+            Server(other, 0, url, views=f"sqlite:///{other}", roles=("read", "project", "http")) as reader,
+        ):
+            yield [server, reader]
+
+
+@contextmanager
 def _url(given: Settings, folder: Path) -> Iterator[str]:
     if given.engine == "sqlite":
         yield f"sqlite:///{folder}"
@@ -199,8 +228,8 @@ def _url(given: Settings, folder: Path) -> Iterator[str]:
 
 
 def _engine(name: str) -> str:
-    if name not in ("sqlite", "postgres"):
-        raise SettingError(f"DEMO_ENGINE is sqlite or postgres, found {name!r}")
+    if name not in ("sqlite", "postgres", "mixed"):
+        raise SettingError(f"DEMO_ENGINE is sqlite, postgres or mixed, found {name!r}")
     return name
 
 

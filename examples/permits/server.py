@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
 from examples.permits.app import app
 from twofold.http import serve
+from twofold.node import ROLES, Role
 
 HOST = "127.0.0.1"
 _START = 30.0
@@ -30,6 +32,8 @@ class Server:
         folder: where the history and the server's own output are kept.
         port: the port to listen on; 0 for any that is free.
         url: where the history is; in the folder if left out.
+        views: where the read models are; beside the history if left out.
+        roles: which sides it runs; all if left out.
 
     Attributes:
         process: the child.
@@ -39,10 +43,14 @@ class Server:
         ServerError: it does not answer within half a minute.
     """
 
-    def __init__(self, folder: Path, port: int, url: str = "") -> None:
+    def __init__(
+        self, folder: Path, port: int, url: str = "", views: str = "", roles: Collection[Role] = ROLES
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / "server.log"
-        self.process = self._start(url or f"sqlite:///{folder}", port)
+        # Not as arguments, which other users of the machine see: the URL may hold a password.
+        environment = {"TWOFOLD_URL": url or f"sqlite:///{folder}", "TWOFOLD_VIEWS": views}
+        self.process = self._start(port, roles, environment)
         self.port = port
 
     def __enter__(self) -> Self:
@@ -92,10 +100,8 @@ class Server:
             if pipe is not None:
                 pipe.close()
 
-    def _start(self, url: str, port: int) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "examples.permits", "serve", "--port", str(port)]
-        # Not as an argument, which other users of the machine see: the URL may hold a password.
-        environment = {**os.environ, "TWOFOLD_URL": url}
+    def _start(self, port: int, roles: Collection[Role], environment: dict[str, str]) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "examples.permits", "serve", "--port", str(port), "--roles", *roles]
         with self._said.open("w") as said:
             # A session of its own: Ctrl-C reaches the demo alone, which ends the server when it has hung up.
             return subprocess.Popen(
@@ -105,7 +111,7 @@ class Server:
                 stderr=said,
                 text=True,
                 start_new_session=True,
-                env=environment,
+                env=os.environ | environment,
             )
 
     def _announced(self) -> int:
@@ -128,7 +134,7 @@ class Server:
             time.sleep(0.05)
 
 
-def serve_until_let_go(url: str, port: int) -> int:
+def serve_until_let_go(url: str, port: int, views: str | None, roles: Collection[Role]) -> int:
     """Serve, print the address, and end as at SIGTERM when standard input ends: then the demo is gone."""
 
     def watch() -> None:
@@ -138,5 +144,6 @@ def serve_until_let_go(url: str, port: int) -> int:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
-    serve(app, url, host=HOST, port=port, announce=lambda address: print(address, flush=True))
+    announce = lambda address: print(address, flush=True)  # noqa: E731
+    serve(app, url, host=HOST, port=port, views=views, roles=roles, announce=announce)
     return 0

@@ -104,6 +104,22 @@ def soon(condition: Callable[[], bool]) -> bool:
     return True
 
 
+@pytest.mark.parametrize(("engine", "nodes"), [("postgres", 1), ("mixed", 2)])
+def test_it_runs_on_a_postgresql_server_of_its_own(small_log: Path, engine: str, nodes: int) -> None:
+    with running(small_log, DEMO_ENGINE=engine, DEMO_SECONDS=2, DEMO_RATE=20) as it:
+        it.wait_for("rejected")
+        addresses = re.findall(r"http://127\.0\.0\.1:(\d+)(/\S+)", it.said)
+        answers = {status_of(int(port), path) for port, path in addresses}
+        status, said, complaints = it.end()
+    assert answers == {200}
+    assert len({port for port, _ in addresses}) == nodes
+    assert (status, complaints) == (0, "")
+    [(accepted, rejected)] = re.findall(r"stopped after \d+ s: (\d+) commands accepted, (\d+) rejected", said)
+    assert int(accepted) > 0
+    assert int(rejected) == 0
+    assert not any(listens(int(port)) for port, _ in addresses)
+
+
 def test_every_address_that_it_prints_answers_and_it_ends_by_itself_with_status_0(small_log: Path) -> None:
     with running(small_log, DEMO_SECONDS=1.5, DEMO_RATE=20) as it:
         it.wait_for("rejected")
