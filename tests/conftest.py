@@ -1,13 +1,19 @@
 """What all tests share."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from twofold.engines.postgres.address import read_address
 from twofold.engines.postgres.migrate import initialise
 from twofold.testing import PostgresServer, postgres
+
+# A busy machine is no failure.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # What an earlier test left under way is ended first.
 EMPTY = """
@@ -22,6 +28,28 @@ EMPTY = """
         LOOP EXECUTE format('DROP TABLE %s CASCADE', made); END LOOP;
     END $$;
 """
+
+# How many databases a test may use at once. Those with random steps take hundreds, one after another.
+KEPT = 4
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Write lone surrogates, which some tests log, as escapes: reports go from process to process as UTF-8."""
+    report = yield
+    return _as_utf_8(report)
+
+
+def _as_utf_8(part: Any) -> Any:
+    match part:
+        case str():
+            return part.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_as_utf_8(key): _as_utf_8(value) for key, value in part.items()}
+        case list() | tuple():
+            return type(part)(_as_utf_8(each) for each in part)
+        case _:
+            return part
 
 
 @pytest.fixture
@@ -81,7 +109,12 @@ def initialised(
     taken: list[str] = []
 
     def new() -> str:
-        url = used_databases.pop() if used_databases else postgres_server.database(initialised_database)
+        if used_databases:
+            url = used_databases.pop()
+        elif len(taken) < KEPT:
+            url = postgres_server.database(initialised_database)
+        else:
+            url = taken.pop(0)
         postgres_server.execute(EMPTY, url)
         taken.append(url)
         return url

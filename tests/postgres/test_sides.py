@@ -123,7 +123,7 @@ NEEDED: dict[frozenset[Role], set[str]] = {
 }
 
 
-@pytest.mark.parametrize("roles", NEEDED, ids="+".join)
+@pytest.mark.parametrize("roles", NEEDED, ids=lambda roles: "+".join(sorted(roles)))
 async def test_a_node_connects_only_as_the_roles_that_it_needs(url: str, roles: frozenset[Role]) -> None:
     async with bank.open(url) as node:
         await node.send(Deposit("a"))

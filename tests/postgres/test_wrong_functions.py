@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
+from tests.conftest import EMPTY
 from tests.engines.conftest import postgres_history
 from tests.engines.test_planted_mistakes import (
     CONFLICTING,
@@ -22,6 +23,7 @@ from tests.engines.test_planted_mistakes import (
 )
 from tests.postgres.planting import Change
 from twofold.errors import StoreError
+from twofold.testing import PostgresServer
 from twofold.testing.contracts import HistoryContract as Suite
 
 pytestmark = pytest.mark.anyio
@@ -121,8 +123,16 @@ async def test_a_wrong_function_is_found(
 
 
 @pytest.mark.parametrize("name", AT_RANDOM)
-def test_a_wrong_function_is_found_by_random_steps(name: str, planted: Callable[[Sequence[Change]], str]) -> None:
+def test_a_wrong_function_is_found_by_random_steps(
+    name: str, planted: Callable[[Sequence[Change]], str], postgres_server: PostgresServer
+) -> None:
+    url = planted([AT_RANDOM[name]])
+
+    def emptied() -> str:
+        postgres_server.execute(EMPTY, url)
+        return url
+
     suite = Suite()
     suite.steps_at_random = settings(suite.steps_at_random, phases=[Phase.generate], database=None)
     with pytest.raises((AssertionError, StoreError, ExceptionGroup)):
-        suite.test_random_steps_are_answered_as_by_the_reference(postgres_history(lambda: planted([AT_RANDOM[name]])))
+        suite.test_random_steps_are_answered_as_by_the_reference(postgres_history(emptied))

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -161,25 +160,28 @@ def test_binaries_that_only_root_may_reach_are_copied(tmp_path: Path, monkeypatc
             assert ask(standby.url, "select 1") == 1
 
 
+# All is imported as root, because the interpreter itself may lie where only root may go.
+_ORDINARY = """
+import asyncio, os, asyncpg, twofold.testing.postgres_process
+from twofold.testing import postgres
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+os.chdir("/")
+os.environ["HOME"] = "/"
+async def ask(url):
+    connection = await asyncpg.connect(url)
+    print(await connection.fetchval("select 'it runs'"))
+    await connection.close()
+with postgres() as server:
+    asyncio.run(ask(server.database()))
+"""
+
+
 @needs_root
 def test_an_ordinary_user_starts_it_too() -> None:
-    # A fork, because the interpreter itself may lie where only root may go.
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-            os.chdir("/")
-            os.environ["HOME"] = "/"
-            with postgres() as server:
-                status = 0 if ask(server.database(), "select 1") == 1 else 2
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    done = subprocess.run([sys.executable, "-c", _ORDINARY], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "it runs\n"), done.stderr
 
 
 _KILLED = """

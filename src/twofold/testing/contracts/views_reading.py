@@ -159,7 +159,7 @@ class ViewReading(ViewSuite):
         await put(store, NOTES, Note("h"), expected=1)
         assert await notes.sql("order by name") == [*ROWS, Note("h")]
 
-    @pytest.mark.parametrize("value", [2**63, "\0", "\ud800", float("nan"), object()], ids=repr)
+    @pytest.mark.parametrize("value", [2**63, "\0", "\ud800", float("nan"), ...], ids=repr)
     async def test_sql_refuses_a_value_that_no_column_can_hold(self, store: ViewStore, value: Any) -> None:
         await prepared(store, NOTES)
         with pytest.raises(InvalidFilter):
