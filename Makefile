@@ -5,13 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests wait for disks, servers and leases more than they compute.
-WORKERS ?= 3
+WORKERS ?= 2
 
 .PHONY: demo test gates bench clean help
 
 help:
 	@echo "make demo   run the permit office on real data (DEMO_SECONDS=10, DEMO_PORT=8000, DEMO_DATA=receipt.csv, ENGINE=postgres or mixed)"
-	@echo "make test   every gate and every test (WORKERS=3 processes; PYTEST='tests/read -k lease' for some of them)"
+	@echo "make test   every gate and every test (WORKERS=2 processes; PYTEST='tests/read -k lease' for some of them)"
 	@echo "make bench  the numbers, against the floor of this machine and against peers (QUICK=1 for two minutes)"
 
 $(READY): pyproject.toml
