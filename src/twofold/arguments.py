@@ -58,6 +58,21 @@ def position_in(of: str, name: str, given: Receipt | int | None) -> int | None:
     return given
 
 
+def moment_in(of: str, name: str, given: Receipt | int | datetime) -> int | datetime:
+    """Return the position that is given, or that of a receipt, or the time.
+
+    Raises:
+        InvalidMessage: it is none of these, or a time without its zone.
+    """
+    if isinstance(given, datetime):
+        if given.tzinfo is None:
+            refuse(of, name, "a time with its zone, as in datetime.now(UTC)", given)
+        return given
+    position = position_in(of, name, given)
+    assert position is not None
+    return position
+
+
 def seconds_in(of: str, name: str, given: float | None) -> float | None:
     """Return a length of time.
 

@@ -13,6 +13,7 @@
     ├── Overloaded              the queue of waiting commands is full         overloaded
     ├── TooManyWatchers         as many watch queries as there may be         too_many_watchers
     ├── UnknownPosition         the history has not reached that position     unknown_position
+    ├── NoPast                  a query that cannot be asked of the past      no_past
     ├── NotFresh                a read model did not get that far in time     not_fresh
     ├── HandlerFailed           a handler raised what it should not           handler_failed
     ├── StatementFailed         a handler's own SQL was refused               statement_failed
@@ -196,6 +197,13 @@ class UnknownPosition(TwofoldError):
 
     code = "unknown_position"
     _template = "there is no position {position}: the history ends at {head}"
+
+
+class NoPast(TwofoldError):
+    """A query as of the past asks for what only the present has. Facts: `model`, `problem`."""
+
+    code = "no_past"
+    _template = "view of {model} as of the past: {problem}; ask without `as_of`, or let the query ask by key"
 
 
 class NotFresh(TwofoldError):

@@ -20,7 +20,16 @@ from uuid import UUID
 import msgspec
 
 from twofold import clock, wire
-from twofold.arguments import check_limit, check_particulars, check_search, position_in, refuse, seconds_in, texts_in
+from twofold.arguments import (
+    check_limit,
+    check_particulars,
+    check_search,
+    moment_in,
+    position_in,
+    refuse,
+    seconds_in,
+    texts_in,
+)
 from twofold.context import ANONYMOUS, Context, Principal, Receipt
 from twofold.errors import InvalidAddress, NodeClosed, NoTransactions, RoleMissing, UnknownMessage
 from twofold.history.boundary import Criterion, Selection
@@ -291,6 +300,7 @@ class Node:
         *,
         after: Receipt | Position | None = None,
         max_lag: float | None = None,
+        as_of: Receipt | Position | datetime | None = None,
         timeout: float = 5.0,
         principal: Principal = ANONYMOUS,
     ) -> A:
@@ -300,15 +310,21 @@ class Node:
             query: the question.
             after: a receipt or a position; the answer then rests on everything up to it.
             max_lag: the answer then rests on everything that was appended more than so many seconds ago.
+            as_of: the answer then rests on the history as it ended at this position, or receipt, or at this time by the
+                database's clock; nothing is waited for. For queries that ask by key.
             timeout: how many seconds to wait for that.
             principal: who asks.
 
         Raises:
             InvalidMessage, UnknownMessage: nothing was asked.
             NotFresh: a read model did not get that far in time, or is still being built.
-            RoleMissing: `max_lag` is for nodes that may see the history.
+            NoPast: with `as_of`, the query looks at more than rows by key.
+            UnknownPosition: the history has not reached `as_of`.
+            RoleMissing: `max_lag` and `as_of` are for nodes that may see the history.
             Exception: what the handler raised.
         """
+        if as_of is not None:
+            return (await self.answer(query, as_of=as_of, principal=principal)).value
         demand = _demand(query, after, max_lag, timeout)
         value: A = await self._answering().ask(query, Context(now=self._now(), principal=principal), demand)
         return value
@@ -319,6 +335,7 @@ class Node:
         *,
         after: Receipt | Position | None = None,
         max_lag: float | None = None,
+        as_of: Receipt | Position | datetime | None = None,
         timeout: float = 5.0,
         principal: Principal = ANONYMOUS,
     ) -> Answer[A]:
@@ -326,8 +343,10 @@ class Node:
 
         Args and raises: see `ask`.
         """
-        demand = _demand(query, after, max_lag, timeout)
-        return await self._answering().answer(query, Context(now=self._now(), principal=principal), demand)
+        asking, context = self._answering(), Context(now=self._now(), principal=principal)
+        if as_of is not None:
+            return await asking.recall(query, context, moment_in(type(query).message_name, "as_of", as_of))
+        return await asking.answer(query, context, _demand(query, after, max_lag, timeout))
 
     async def watch(
         self,
@@ -632,9 +651,6 @@ class Node:
             raise self._not_running("read")
         return self._asking
 
-    async def _head(self) -> Position:
-        return await self.history.head()
-
     async def _start(self) -> None:
         self._history = await _opened(self._open_history())
         self._is_open = True
@@ -663,7 +679,14 @@ class Node:
                 await self._start_projecting(self.history, views, freshness)
             # Bound on every such node, so that a dependency that is missing is told wherever it is.
             asking = Asking(
-                self.app.queries, self.app.tables, self._provided, views, freshness, self._head, self._max_watchers
+                self.app.queries,
+                self.app.tables,
+                self._provided,
+                views,
+                freshness,
+                lambda: self.history,
+                self.app.codec,
+                self._max_watchers,
             )
             if "read" in self.roles:
                 self._asking = asking

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from twofold.context import ANONYMOUS, Principal, Receipt
@@ -68,6 +69,7 @@ class Session:
         *,
         after: Receipt | Position | None = None,
         max_lag: float | None = None,
+        as_of: Receipt | Position | datetime | None = None,
         timeout: float = 5.0,
         principal: Principal = ANONYMOUS,
     ) -> A:
@@ -76,7 +78,7 @@ class Session:
         Args and raises: see `Node.ask`.
         """
         return await self._node.ask(
-            query, after=self._after(after), max_lag=max_lag, timeout=timeout, principal=principal
+            query, after=self._after(after), max_lag=max_lag, as_of=as_of, timeout=timeout, principal=principal
         )
 
     async def answer(
@@ -85,6 +87,7 @@ class Session:
         *,
         after: Receipt | Position | None = None,
         max_lag: float | None = None,
+        as_of: Receipt | Position | datetime | None = None,
         timeout: float = 5.0,
         principal: Principal = ANONYMOUS,
     ) -> Answer[A]:
@@ -93,7 +96,7 @@ class Session:
         Args and raises: see `Node.ask`.
         """
         return await self._node.answer(
-            query, after=self._after(after), max_lag=max_lag, timeout=timeout, principal=principal
+            query, after=self._after(after), max_lag=max_lag, as_of=as_of, timeout=timeout, principal=principal
         )
 
     def watch(

@@ -98,6 +98,19 @@ def test_a_lag_is_kept_to(cli: Run) -> None:
     assert cli("ask", ORDERS, "CountOrders", "--max-lag", "-1").status == 2
 
 
+def test_the_past_is_asked_by_position_and_by_time(cli: Run) -> None:
+    place(cli, "Ada")
+    cli("send", ORDERS, "CancelOrder", f"order_id={order_id(1)}", "reason=changed my mind")
+    asked = ("ask", ORDERS, "GetOrder", f"order_id={order_id(1)}")
+    assert cli(*asked, "--as-of", "1").json["cancelled"] is None
+    assert cli(*asked).json["cancelled"] == cli(*asked, "--as-of", "2").json["cancelled"] == "changed my mind"
+    assert cli(*asked, "--as-of", "2099-01-01").json == cli(*asked).json
+    assert cli(*asked, "--as-of", "1d").json is None
+    for more in (("3",), ("yesterday",), ("1", "--after", "1"), ("1", "--watch")):
+        assert cli(*asked, "--as-of", *more).status == 2
+    assert "only rows by key" in cli("ask", ORDERS, "CountOrders", "--as-of", "1").err
+
+
 def test_an_answer_is_watched_until_told_to_end(cli: Run, start: Callable[..., subprocess.Popen[bytes]]) -> None:
     place(cli, "Ada", 1)
     process = start("ask", ORDERS, "CountOrders", "--watch")

@@ -45,6 +45,7 @@ EXPECTED = {
     errors.TimedOut: 503,
     errors.Overloaded: 503,
     errors.TooManyWatchers: 503,
+    errors.NoPast: 422,
     errors.NotFresh: 503,
     errors.NodeClosed: 503,
     errors.RoleMissing: 503,

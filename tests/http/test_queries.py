@@ -1,5 +1,6 @@
 """GET and POST /queries/{Name}: answers, freshness, pages, and fields that come as text."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -216,3 +217,31 @@ async def test_a_lag_beyond_bounds_is_refused(client: Client, text: str) -> None
     answer = await client.http.get("/queries/CountTickets", headers={"Twofold-Max-Lag": text})
     told = problem(answer)
     assert (answer.status_code, told["code"], told["header"]) == (400, "invalid_header", "Twofold-Max-Lag")
+
+
+async def test_the_past_is_asked_by_position_and_by_time(client: Client) -> None:
+    ticket_id = await client.open_ticket()
+    await client.send("CloseTicket", {"ticket_id": ticket_id})
+    opened, closed = [recorded.metadata.time async for recorded in client.node.events()]
+    path = f"/queries/GetTicket?ticket_id={ticket_id}"
+    for moment, is_open in (("1", True), ("2", False), (closed.isoformat(), False), ("2999-01-01T00:00:00Z", False)):
+        answer = await client.http.get(path, headers={"Twofold-As-Of": moment})
+        assert (answer.status_code, answer.json()["open"]) == (200, is_open)
+        assert answer.headers["twofold-position"] == ("1" if moment == "1" else "2")
+    answer = await client.http.get(path, headers={"Twofold-As-Of": (opened - timedelta(days=1)).isoformat()})
+    assert (answer.json(), answer.headers["twofold-position"]) == (None, "0")
+
+
+async def test_a_past_that_there_is_not_is_refused(client: Client) -> None:
+    await client.open_ticket()
+    path = f"/queries/GetTicket?ticket_id={uuid4()}"
+    for text in ("", "-1", "yesterday", "2026-11-30", "2026-11-30T12:00:00", "9" * 20):
+        answer = await client.http.get(path, headers={"Twofold-As-Of": text})
+        told = problem(answer)
+        assert (answer.status_code, told["code"], told["header"]) == (400, "invalid_header", "Twofold-As-Of"), text
+    answer = await client.http.get(path, headers={"Twofold-As-Of": "2"})
+    assert (answer.status_code, problem(answer)["code"]) == (422, "unknown_position")
+    answer = await client.http.get("/queries/CountTickets", headers={"Twofold-As-Of": "1"})
+    assert (answer.status_code, problem(answer)["code"], problem(answer)["model"]) == (422, "no_past", "Ticket")
+    answer = await client.http.get(path, headers={"Twofold-As-Of": "1", "Accept": "text/event-stream"})
+    assert (answer.status_code, problem(answer)["code"]) == (400, "invalid_header")

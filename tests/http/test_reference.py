@@ -64,6 +64,7 @@ def test_every_header_is_in_the_table() -> None:
         headers.APPLIED,
         headers.AFTER,
         headers.MAX_LAG,
+        headers.AS_OF,
         headers.TIMEOUT,
         headers.POSITION,
         headers.NEXT,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime
 from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 from msgspec import structs
 
+from twofold import clock
+from twofold.cli.filters import moment
 from twofold.cli.following import until_told
 from twofold.cli.message_command import message_or_help, print_help
 from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, Views, Words, require_history, views_in
@@ -33,6 +36,7 @@ def ask(
     after: Annotated[int | None, Parameter(validator=validators.Number(gte=0))] = None,
     max_lag: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
     timeout: Annotated[float, Parameter(validator=validators.Number(gte=0))] = 30.0,
+    as_of: str | None = None,
     watch: Annotated[bool, Parameter(negative=())] = False,
     body: Body = None,
     json: Json = False,
@@ -44,6 +48,7 @@ def ask(
         after: The answer rests on everything up to this position; on all that is stored now if left out.
         max_lag: The answer rests on everything that was stored more than so many seconds ago, instead of on all.
         timeout: How many seconds to wait for that.
+        as_of: Answer from the history as it ended at this position, or at this time, given as for `events --since`.
         watch: Print the answer again whenever it has changed, until Ctrl-C or SIGTERM.
     """
     if target is None:
@@ -59,10 +64,17 @@ def ask(
     demand = Demand(after or 0, max_lag, timeout)
     takes_all = after is None and max_lag is None
     opening = app.open(url, views=views_in(views), roles=("read", "project"))
+    past = _past(as_of, exclusive=watch or not takes_all)
+    if past is not None:
+        _show(asyncio.run(_recalled(opening, query, past)), json)
+        return
     if watch:
         asyncio.run(_watched(opening, query, demand, takes_all, json))
         return
-    answer = asyncio.run(_asked(opening, query, demand, takes_all))
+    _show(asyncio.run(_asked(opening, query, demand, takes_all)), json)
+
+
+def _show(answer: Any, json: bool) -> None:
     if for_people(json):
         from twofold.cli.answer import show_answer
 
@@ -71,6 +83,19 @@ def ask(
         print_json(answer)
     if getattr(answer, "next", None):
         print_note(f"next page: {answer.next}")
+
+
+def _past(as_of: str | None, *, exclusive: bool) -> int | datetime | None:
+    if as_of is not None and exclusive:
+        raise CommandLineError("--as-of asks for the past as it was; leave out --after, --max-lag and --watch")
+    if as_of is not None and as_of.isascii() and as_of.isdigit():
+        return int(as_of)
+    return moment(as_of, "--as-of", clock.now())
+
+
+async def _recalled(opening: Node, query: Query[Any], past: int | datetime) -> Any:
+    async with opening as node:
+        return await node.ask(query, as_of=past)
 
 
 async def _watched(opening: Node, query: Query[Any], demand: Demand, takes_all: bool, json: bool) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TypeAlias
+from datetime import datetime
+from typing import Annotated, TypeAlias
 from uuid import UUID, uuid5
+
+import msgspec
 
 from twofold.clock import new_uuid
 from twofold.http.problem import Refused
@@ -16,6 +19,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 IDEMPOTENCY_KEY = "Idempotency-Key"
 AFTER = "Twofold-After"
 MAX_LAG = "Twofold-Max-Lag"
+AS_OF = "Twofold-As-Of"
 TIMEOUT = "Twofold-Timeout"
 NEXT = "Twofold-Next"
 POSITION = "Twofold-Position"
@@ -36,6 +40,7 @@ COMMAND_IDS = UUID("880315c1-ccbe-43e0-ae44-205641d2e4f5")
 _uuid = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _visible = re.compile(r"[!-~]{1,255}")
 _preference = re.compile(r"preview(?:\s*;\s*as-of\s*=\s*(\"?)([0-9]{1,19})\1)?", re.IGNORECASE)
+_digits = re.compile(r"[0-9]+")
 _refusal = re.compile(r"q=0(?:\.0{0,3})?")
 _event_id = re.compile(r"([0-9]{1,19})-([0-9a-f]{24})")
 _number = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?")
@@ -50,7 +55,7 @@ def text_of(headers: Headers, name: str) -> str | None:
     wanted = name.lower().encode()
     found = [value for key, value in headers if key == wanted]
     if len(found) > 1:
-        raise _wrong(name, "one value", f"{len(found)}")
+        raise wrong(name, "one value", f"{len(found)}")
     return found[0].decode("latin-1").strip() if found else None
 
 
@@ -71,7 +76,7 @@ def command_id(headers: Headers) -> tuple[UUID, bool]:
     if _uuid.fullmatch(bare):
         return UUID(bare), True
     if not _visible.fullmatch(bare):
-        raise _wrong(IDEMPOTENCY_KEY, f"1 to {LONGEST_KEY} visible ASCII characters", f"{len(bare)} characters")
+        raise wrong(IDEMPOTENCY_KEY, f"1 to {LONGEST_KEY} visible ASCII characters", f"{len(bare)} characters")
     return uuid5(COMMAND_IDS, bare), True
 
 
@@ -110,7 +115,7 @@ def preview(headers: Headers) -> tuple[bool, int | None]:
         if part.lower().startswith("preview"):
             match = _preference.fullmatch(part)
             if match is None:
-                raise _wrong(PREFER, "`preview` or `preview; as-of=POSITION`", "another form")
+                raise wrong(PREFER, "`preview` or `preview; as-of=POSITION`", "another form")
             return True, int(match[2]) if match[2] else None
     return False, None
 
@@ -122,6 +127,25 @@ def demand(headers: Headers) -> Demand:
         Refused: a header that says so cannot be used.
     """
     return Demand(position(headers), max_lag(headers), seconds(headers))
+
+
+def as_of(headers: Headers) -> int | datetime | None:
+    """Return the position or the time that an answer is asked for as of, None where it is the present.
+
+    Raises:
+        Refused: it is neither.
+    """
+    text = text_of(headers, AS_OF)
+    if text is None:
+        return None
+    if _digits.fullmatch(text):
+        return _position(AS_OF, text)
+    try:
+        # RFC 3339, with its zone.
+        moment: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError as error:
+        raise wrong(AS_OF, "a position, or a time with its zone (RFC 3339)", "something else") from error
+    return moment
 
 
 def seconds(headers: Headers) -> float:
@@ -157,13 +181,13 @@ def _seconds(headers: Headers, name: str, most: float) -> float | None:
     if text is None:
         return None
     if not _number.fullmatch(text) or float(text) > most:
-        raise _wrong(name, f"a number of seconds from 0 to {most:.0f}", "something else")
+        raise wrong(name, f"a number of seconds from 0 to {most:.0f}", "something else")
     return float(text)
 
 
 def _position(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= LARGEST_POSITION):
-        raise _wrong(name, "a position, as a receipt or an answer gives it", "something else")
+        raise wrong(name, "a position, as a receipt or an answer gives it", "something else")
     return int(text)
 
 
@@ -195,5 +219,6 @@ def media_type(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return ""
 
 
-def _wrong(name: str, expected: str, found: str) -> Refused:
+def wrong(name: str, expected: str, found: str) -> Refused:
+    """Return the refusal of a header whose value cannot be used."""
     return Refused("invalid_header", f"{name}: expected {expected}, found {found}", header=name)

@@ -211,7 +211,7 @@ def _header(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/headers/{name}"}
 
 
-_OF_QUERIES = (headers.AFTER, headers.MAX_LAG, headers.TIMEOUT, headers.LAST_EVENT_ID)
+_OF_QUERIES = (headers.AFTER, headers.MAX_LAG, headers.AS_OF, headers.TIMEOUT, headers.LAST_EVENT_ID)
 _OF_COMMANDS = (headers.IDEMPOTENCY_KEY, headers.IF_MATCH, "Deadline", headers.PREFER)
 _STREAM: Schema = {
     "type": "string",
@@ -276,6 +276,12 @@ _PARAMETERS: dict[str, Any] = {
         "in": "header",
         "description": "The answer rests on everything that was appended more than so many seconds ago.",
         "schema": {"type": "number", "minimum": 0, "maximum": headers.LONGEST_LAG},
+    },
+    headers.AS_OF: {
+        "name": headers.AS_OF,
+        "in": "header",
+        "description": "The answer as it was when the history ended at this position, or at this time (RFC 3339).",
+        "schema": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}]},
     },
     headers.LAST_EVENT_ID: {
         "name": headers.LAST_EVENT_ID,

@@ -70,6 +70,7 @@ ERRORS: Mapping[type[TwofoldError], Rule] = {
     errors.TimedOut: Rule(503, "Timed out", facts=("command", "timeout", "command_id"), retry=True),
     errors.Overloaded: Rule(503, "Overloaded", facts=("waiting", "limit"), retry=True),
     errors.TooManyWatchers: Rule(503, "Too many watchers", facts=("watchers", "limit"), retry=True),
+    errors.NoPast: Rule(422, "No past", facts=("model",)),
     errors.NotFresh: Rule(503, "Not fresh", facts=("model", "wanted", "reached", "timeout", "max_lag"), retry=True),
     errors.NodeClosed: Rule(503, "Not open", detail="This service is starting or stopping; try again.", retry=True),
     errors.RoleMissing: Rule(

@@ -33,12 +33,16 @@ class QueryEndpoint:
     async def answer(self, request: Request) -> Response:
         """Answer the query; see `Endpoint.answer`."""
         query = await self._query(request)
-        demand = headers.demand(request.headers)
+        demand, as_of = headers.demand(request.headers), headers.as_of(request.headers)
         wants_stream = request.scope["method"] != "HEAD" and headers.wants(request.headers, streams.MEDIA_TYPE)
         node = await self._holder.node()
         if wants_stream:
+            if as_of is not None:
+                raise headers.wrong(headers.AS_OF, "none with an event stream: the past does not change", "one")
             return await self._stream(node, query, demand, request)
-        answer = await node.answer(query, after=demand.after, max_lag=demand.max_lag, timeout=demand.timeout)
+        answer = await node.answer(
+            query, after=demand.after, max_lag=demand.max_lag, as_of=as_of, timeout=demand.timeout
+        )
         more: list[tuple[bytes, bytes]] = []
         if answer.position is not None:
             more.append((b"twofold-position", b"%d" % answer.position))

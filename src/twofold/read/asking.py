@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import msgspec
 
 from twofold import wire
 from twofold.context import Context
-from twofold.errors import NotFresh, UnknownMessage
+from twofold.errors import NotFresh, UnknownMessage, UnknownPosition
+from twofold.history.codec import Codec
+from twofold.history.moment import position_at
 from twofold.history.record import Position
+from twofold.history.store import History
 from twofold.message import Query
 from twofold.model import ReadModel
 from twofold.read.answer import Answer
 from twofold.read.freshness import Freshness
 from twofold.read.handler import QueryHandler
 from twofold.read.heads import Heads
+from twofold.read.past import PastRows
+from twofold.read.rows import Rows
 from twofold.read.store import ViewStore
 from twofold.read.table import Table
 from twofold.read.view import View
@@ -42,12 +48,14 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
 class Asker(msgspec.Struct, frozen=True):
     """Who answers one kind of query, and from which read models.
 
-    `is_same_for_all` tells that the answer depends on nothing that is known of the one who asks.
+    `is_same_for_all` tells that the answer depends on nothing that is known of the one who asks. `call` answers from
+    the rows that the read models have, the result of `call_with` from other rows.
     """
 
     call: Call
     tables: list[Table[Any]]
     is_same_for_all: bool
+    call_with: Callable[[Rows], Call]
 
 
 class Asking:
@@ -59,7 +67,8 @@ class Asking:
         provided: objects that handlers ask for, by their class.
         store: where the read models are.
         freshness: knows how far they have come.
-        head: returns where the history ends, or raises if this node may not know.
+        history: returns the history, or raises if this node may not see it.
+        codec: the application's events.
         max_watchers: how many may watch queries at once.
 
     Raises:
@@ -73,21 +82,17 @@ class Asking:
         provided: Mapping[type, Any],
         store: ViewStore,
         freshness: Freshness,
-        head: Callable[[], Awaitable[Position]],
+        history: Callable[[], History],
+        codec: Codec,
         max_watchers: int,
     ) -> None:
         self.freshness = freshness
-        self._heads = Heads(head)
+        self._store = store
+        self._history = history
+        self._codec = codec
+        self._heads = Heads(self._head)
         self._watching = Watching(freshness, max_watchers)
-        views = {model: View(store, table) for model, table in tables.items()}
-        self._askers = {
-            query: Asker(
-                handler.bind(provided, views),
-                [tables[wanted.model] for wanted in handler.views],
-                is_same_for_all=handler.context_name is None,
-            )
-            for query, handler in queries.items()
-        }
+        self._askers = {query: _asker(handler, tables, provided, store) for query, handler in queries.items()}
 
     async def ask(self, query: Query[Any], context: Context, demand: Demand) -> Any:
         """Answer a query; see `Node.ask`."""
@@ -100,6 +105,22 @@ class Asking:
         # Before the rows are read: what comes between is shown, but not promised.
         position = await self.freshness.position(asker.tables)
         return Answer(await asker.call(query, context), position)
+
+    async def recall(self, query: Query[Any], context: Context, as_of: Position | datetime) -> Answer[Any]:
+        """Answer a query from the history as it stood; see `Node.ask`.
+
+        Raises:
+            UnknownPosition: the history has not reached `as_of`.
+            NoPast: the query asks for what cannot be folded from the history.
+        """
+        asker, history = self._asker(query), self._history()
+        wire.checked(query)
+        if isinstance(as_of, datetime):
+            as_of = await position_at(history, as_of)
+        elif as_of > (head := await history.head()):
+            raise UnknownPosition(position=as_of, head=head)
+        call = asker.call_with(PastRows(history, self._codec, self._store, as_of))
+        return Answer(await call(query, context), as_of)
 
     async def watch(
         self, query: Query[Any], context: Callable[[], Context], demand: Demand, seen: str | None = None
@@ -119,12 +140,19 @@ class Asking:
         await self._watching.end()
         await self.freshness.close()
 
-    async def _ready(self, query: Query[Any], demand: Demand) -> Asker:
-        """Return who answers a query, once its read models are as fresh as is asked for."""
+    def _asker(self, query: Query[Any]) -> Asker:
         asker = self._askers.get(type(query))
         if asker is None:
             names = sorted(kind.message_name for kind in self._askers)
             raise UnknownMessage(kind="query", name=type(query).__name__, known=", ".join(names) or "none")
+        return asker
+
+    async def _head(self) -> Position:
+        return await self._history().head()
+
+    async def _ready(self, query: Query[Any], demand: Demand) -> Asker:
+        """Return who answers a query, once its read models are as fresh as is asked for."""
+        asker = self._asker(query)
         wire.checked(query)
         after = demand.after
         if demand.max_lag is not None:
@@ -137,3 +165,17 @@ class Asking:
                     error.facts["max_lag"] = demand.max_lag
                 raise
         return asker
+
+
+def _asker(
+    handler: QueryHandler,
+    tables: Mapping[type[ReadModel], Table[Any]],
+    provided: Mapping[type, Any],
+    rows: Rows,
+) -> Asker:
+    wanted = {view.model: tables[view.model] for view in handler.views}
+
+    def call_with(rows: Rows) -> Call:
+        return handler.bind(provided, {model: View(rows, table) for model, table in wanted.items()})
+
+    return Asker(call_with(rows), list(wanted.values()), handler.context_name is None, call_with)

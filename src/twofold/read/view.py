@@ -13,7 +13,8 @@ from twofold.read.column import plain
 from twofold.read.cursor import cursor_at, values_in
 from twofold.read.index import Order
 from twofold.read.range import Operator, Range
-from twofold.read.store import Page, ViewStore
+from twofold.read.rows import Rows
+from twofold.read.store import Page
 from twofold.read.table import Table
 from twofold.read.words import wanted_words
 
@@ -38,7 +39,7 @@ class View(Generic[M]):
     if TYPE_CHECKING:
         __sizeof__: ClassVar[None]  # type: ignore[assignment]  # see twofold.wall
 
-    def __init__(self, store: ViewStore, table: Table[M]) -> None:
+    def __init__(self, store: Rows, table: Table[M]) -> None:
         self._store = store
         self._table = table
 

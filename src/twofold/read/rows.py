@@ -1,0 +1,29 @@
+"""What a view reads from: the part of a view store that reads, or something else that has rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from twofold.read.store import Page
+from twofold.read.table import Key, Row, Table
+
+
+class Rows(Protocol):
+    """The rows of read models, to be read alone; see `ViewStore`."""
+
+    async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
+        """Return the rows that have these keys, in any order."""
+        ...
+
+    async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
+        """Return a page of rows."""
+        ...
+
+    async def count(self, table: Table[Any], page: Page) -> int:
+        """Count the rows that a page without limit would have."""
+        ...
+
+    async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        """Return the rows that the rest of a SELECT statement selects."""
+        ...
