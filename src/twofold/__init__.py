@@ -9,11 +9,12 @@ from twofold.context import Context, Principal, Receipt
 from twofold.errors import NotFresh, Rejected, TwofoldError
 from twofold.history.ledger import LedgerEntry
 from twofold.history.transaction import Transaction
-from twofold.message import Command, Event, Metadata, Query
+from twofold.message import Command, Event, Metadata, Occurred, Query
 from twofold.model import Delete, ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
 from twofold.read.answer import Answer
 from twofold.read.range import Range
+from twofold.read.transaction import BatchTransaction
 from twofold.read.view import Found, View
 from twofold.session import Session, SyncSession
 from twofold.sync import SyncNode
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "App",
+    "BatchTransaction",
     "Causation",
     "Command",
     "Context",
@@ -39,6 +41,7 @@ __all__ = [
     "ModelStatus",
     "Node",
     "NotFresh",
+    "Occurred",
     "Preview",
     "Principal",
     "Proceed",

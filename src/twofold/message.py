@@ -67,6 +67,7 @@ class Event(msgspec.Struct, metaclass=MessageType):
 
 
 Answer = TypeVar("Answer", covariant=True)
+Occurring = TypeVar("Occurring", bound="Event", covariant=True)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
@@ -87,6 +88,13 @@ class Metadata(msgspec.Struct, frozen=True):
     causation_id: UUID
     principal: str
     tenant: str
+
+
+class Occurred(msgspec.Struct, Generic[Occurring], frozen=True):
+    """An event together with what the history knows of it; what batch projections are given."""
+
+    event: Occurring
+    meta: Metadata
 
 
 class TaggedField(msgspec.Struct, frozen=True):

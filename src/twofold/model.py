@@ -11,14 +11,14 @@ import itertools
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from twofold.errors import DeclarationError
-from twofold.message import Event, Metadata, fields_of, tagged_fields
+from twofold.message import Event, Metadata, Occurred, fields_of, tagged_fields
 from twofold.place import where_is
 
 
@@ -48,8 +48,9 @@ class WriteModelType(msgspec.StructMeta):
 
 @dataclass_transform(field_specifiers=(msgspec.field,))
 class ReadModelType(msgspec.StructMeta):
-    """The metaclass of read models: takes `key=`, `name=`, `version=`, `segments=`, `max_parked=`, `indexes=`,
-    `search=` and `store=`.
+    """The metaclass of read models.
+
+    It takes `key=`, `name=`, `version=`, `segments=`, `max_parked=`, `indexes=`, `search=`, `store=` and `tables=`.
     """
 
     def __new__(
@@ -66,6 +67,7 @@ class ReadModelType(msgspec.StructMeta):
         indexes: Iterable[str | tuple[str, ...]] = (),
         search: Iterable[str] = (),
         store: str = "",
+        tables: Mapping[str, str] | None = None,
         **options: Any,
     ) -> ReadModelType:
         """Make the class; `key` names the field or fields that tell its rows apart.
@@ -73,6 +75,7 @@ class ReadModelType(msgspec.StructMeta):
         Its keys are spread over `segments`, which nodes project side by side. Where more keys than `max_parked` are
         parked, its projection stops.
 
+        `tables` are further ones that its `project` works with: their columns, by name.
         `indexes` are fields, or tuples of fields, by which rows are found or ordered; `-field` for descending.
         `search` are fields of text whose words `View.search` looks for.
         `store` names where it is kept, apart from those that name none; `App.open` is told where that is.
@@ -87,6 +90,7 @@ class ReadModelType(msgspec.StructMeta):
         declared = (indexes,) if isinstance(indexes, str) else indexes
         made.model_indexes = tuple((each,) if isinstance(each, str) else tuple(each) for each in declared)
         made.model_search = (search,) if isinstance(search, str) else tuple(search)
+        made.model_tables = dict(tables or {})
         return made
 
     model_key: tuple[str, ...]
@@ -97,6 +101,7 @@ class ReadModelType(msgspec.StructMeta):
     model_segments: int
     model_max_parked: int
     model_store: str
+    model_tables: dict[str, str]
 
 
 class WriteModel(msgspec.Struct, metaclass=WriteModelType):
@@ -126,6 +131,11 @@ class ReadModel(msgspec.Struct, metaclass=ReadModelType):
     which returns the key values (tuples where the key has several fields) of all rows that the event touches; it
     may take a second parameter `meta: Metadata`, as `evolve` may. Where `evolve` returns `Delete()`, the row is
     deleted; a later event of its key begins a new one.
+
+    For SQL of one's own, a read model defines `project` in place of `evolve`:
+
+        @staticmethod
+        async def project(events: Sequence[Occurred[Sold | Refunded]], tx: BatchTransaction) -> None: ...
     """
 
     __side__: ClassVar[str] = "read"
@@ -182,6 +192,15 @@ def fold_of(model: type[msgspec.Struct]) -> Fold:
         DeclarationError: there is no `evolve`, or its annotation is not an event or a union of events.
     """
     evolve = getattr(model, "evolve", None)
+    project = project_of(model)
+    if project is not None:
+        if callable(evolve):
+            raise DeclarationError(
+                what=f"{model.__name__} has both evolve and project",
+                where=where_is(model),
+                mend="keep `evolve` to fold event by event, or `project` to take whole batches with SQL",
+            )
+        return Fold(_events_of_project(project, f"{model.__name__}.project"), True)
     if not callable(evolve):
         raise DeclarationError(
             what=f"{model.__name__} has no evolve method",
@@ -191,6 +210,30 @@ def fold_of(model: type[msgspec.Struct]) -> Fold:
     if inspect.isgeneratorfunction(evolve):
         raise _not_plain(evolve, f"{model.__name__}.evolve")
     return _fold_of_function(evolve, f"{model.__name__}.evolve", skip=1)
+
+
+def project_of(model: type[msgspec.Struct]) -> Callable[..., Any] | None:
+    """Return the `project` of a read model that is projected in batches; None of every other model."""
+    project: Callable[..., Any] | None = getattr(model, "project", None)
+    return project if isinstance(model, ReadModelType) and callable(project) else None
+
+
+def _events_of_project(project: Callable[..., Any], label: str) -> tuple[type[Event], ...]:
+    hints = hints_of(project, vars(sys.modules.get(project.__module__, types.ModuleType(""))))
+    parameters = list(inspect.signature(project).parameters)
+    taken = hints.get(parameters[0]) if parameters else None
+    (of,) = get_args(taken) or (None,)
+    events = members_of((get_args(of) or (None,))[0])
+    is_told = get_origin(taken) is Sequence and get_origin(of) is Occurred and all(is_event(each) for each in events)
+    is_plain = inspect.iscoroutinefunction(project) and not isinstance(project, types.MethodType)
+    if not (is_told and is_plain and len(parameters) == 2):
+        raise DeclarationError(
+            what=f"{label} is no function that projects batches",
+            where=where_is(project),
+            mend="write it as `@staticmethod async def project(events: Sequence[Occurred[Opened | Closed]], "
+            "tx: BatchTransaction) -> None:`",
+        )
+    return tuple(dict.fromkeys(events))
 
 
 def _not_plain(function: Callable[..., Any], label: str) -> DeclarationError:
@@ -299,6 +342,14 @@ def check_read_model(model: type[ReadModel]) -> None:
             mend='give a name for the place, not its URL: `store="analytics"`; `app.open(…, views=…)` says where it is',
         )
     _refuse_frozen(model)
+    if project_of(model) is not None:
+        return
+    if model.model_tables:
+        raise DeclarationError(
+            what=f"{model.__name__} declares further tables, and has no project that works with them",
+            where=where_is(model),
+            mend="leave out `tables=`, or define `project` in place of `evolve`",
+        )
     _refuse_bare_fields(model, keys=model.model_key)
     keys = _keys_function(model)
     if keys is not None:
@@ -359,6 +410,8 @@ def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Iterabl
     """Return the function that tells which rows of a read model an event touches, as tuples of key values."""
     keys = _keys_function(model)
     names = model.model_key
+    if keys is None and project_of(model) is not None:
+        return lambda event, meta: [tuple(getattr(event, name) for name in names)] if _has_all(event, names) else []
     if keys is None:
         if len(names) == 1:
             only = names[0]
@@ -372,6 +425,10 @@ def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Iterabl
             yield key if isinstance(key, tuple) else (key,)
 
     return found
+
+
+def _has_all(event: Any, names: tuple[str, ...]) -> bool:
+    return all(name in event.__struct_fields__ for name in names)
 
 
 def wants_metadata(model: type[ReadModel]) -> bool:

@@ -15,7 +15,7 @@ from twofold.engines.sqlite import history as sqlite
 from twofold.engines.sqlite import transaction
 from twofold.engines.sqlite.history import SqliteHistory
 from twofold.engines.sqlite.statements import statement
-from twofold.engines.sqlite.transaction import Guard, SqliteTransaction
+from twofold.engines.sqlite.transaction import Guard, Here, SqliteTransaction
 from twofold.errors import StatementFailed
 from twofold.history.store import Appended, Decision, Outcome
 from twofold.history.transaction import Transaction
@@ -31,7 +31,7 @@ Planting = Callable[[pytest.MonkeyPatch], None]
 
 async def _keep_rejected(history: SqliteHistory, connection: apsw.Connection, decision: Decision) -> Decision:
     assert decision.work is not None
-    events, rejection = await decision.work(SqliteTransaction(connection, history._guard, history._file.path))
+    events, rejection = await decision.work(SqliteTransaction(Here(connection, history._guard, history._file.path)))
     return msgspec.structs.replace(decision, events=events, rejection=rejection, work=None)
 
 

@@ -362,9 +362,9 @@ def _not_undone(history: SqliteHistory, connection: apsw.Connection, decision: A
     async def make() -> Any:
         from msgspec.structs import replace
 
-        from twofold.engines.sqlite.transaction import SqliteTransaction
+        from twofold.engines.sqlite.transaction import Here, SqliteTransaction
 
-        events, rejection = await decision.work(SqliteTransaction(connection, history._guard, history._file.path))
+        events, rejection = await decision.work(SqliteTransaction(Here(connection, history._guard, history._file.path)))
         return replace(decision, events=events, rejection=rejection, work=None)
 
     return make()

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
 
-from twofold.errors import StatementFailed, StoreError
-
-Rows: TypeAlias = list[dict[str, Any]]
+from twofold.statements import Statements
 
 LONGEST = 1.0
 """For so many seconds decisions are made in one transaction; those that are left conflict, and are made in the next."""
 
-_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w*)", re.DOTALL)
-_ALLOWED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "MERGE", "REPLACE")
 
-
-class Transaction(ABC):
+class Transaction(Statements):
     """The transaction that stores a command's events; a handler asks for it by annotation: `tx: Transaction`.
 
     What it writes is stored together with the handler's events, or not at all: a rejection, an error, or a conflict
@@ -35,57 +27,3 @@ class Transaction(ABC):
     __side__: ClassVar[str] = "write"
     if TYPE_CHECKING:
         __dir__: ClassVar[None]  # type: ignore[assignment]  # see twofold.wall
-
-    def __init__(self) -> None:
-        self._problem = ""
-        self.lost: StoreError | None = None
-
-    async def execute(self, sql: str, /, **values: Any) -> int:
-        """Run a statement and return how many rows it inserted, changed or deleted.
-
-        Raises:
-            StatementFailed: the database refused it.
-        """
-        return (await self._checked(sql, values))[0]
-
-    async def fetch(self, sql: str, /, **values: Any) -> Rows:
-        """Run a statement and return its rows, each as values by the names of the columns.
-
-        Raises:
-            StatementFailed: the database refused it.
-        """
-        return (await self._checked(sql, values))[1]
-
-    def check(self) -> None:
-        """Refuse to go on where a statement has failed.
-
-        Raises:
-            StatementFailed: one has.
-            StoreError: the transaction is lost, and nothing of it can be stored.
-        """
-        if self.lost is not None:
-            raise self.lost
-        if self._problem:
-            raise StatementFailed(problem=self._problem)
-
-    def end(self) -> None:
-        """Take no more statements."""
-        self._problem = self._problem or "the transaction has ended with its handler"
-
-    @abstractmethod
-    async def _run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
-        """Run a statement; raises StatementFailed where it is refused, a StoreError where nothing can be stored."""
-
-    async def _checked(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
-        self.check()
-        word = _FIRST_WORD.match(sql)
-        try:
-            if word is None or word[1].upper() not in _ALLOWED:
-                raise StatementFailed(problem=f"expected a statement that begins with one of {', '.join(_ALLOWED)}")
-            return await self._run(sql, values)
-        except StatementFailed as error:
-            self._problem = f"an earlier statement failed: {error.problem}"
-            raise
-        except StoreError as error:
-            self.lost = error
-            raise

@@ -15,7 +15,7 @@ from twofold.message import Event, Metadata
 from twofold.model import Delete, ReadModel, fold_of, row_keys, wants_metadata
 from twofold.read.pace import Pace
 from twofold.read.segment import segment_of
-from twofold.read.store import Parked, ViewStore
+from twofold.read.store import Parked, ViewStore, Work
 from twofold.read.table import Key, Row, Table
 
 _KEYS_KEPT = 50_000
@@ -46,10 +46,14 @@ class Touched:
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """What a batch makes of the rows that it touches, None where it deletes them, and what could not be applied."""
+    """What a batch makes of the rows that it touches, None where it deletes them, and what could not be applied.
+
+    Of a read model with SQL of its own, `work` does both.
+    """
 
     rows: Mapping[Key, Row | None] = {}
     parked: Sequence[Parked] = ()
+    work: Work | None = None
 
 
 class Folding:
@@ -134,7 +138,7 @@ class Folding:
             keys = {self._key(values): values for values in self._keys_of(event, metadata)}
         except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
             if self._segment == 0:
-                self._report(recorded, error)
+                report_parked(self.table.name, recorded, error)
                 parked.append(Parked(NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
             return
         for key, values in keys.items():
@@ -188,7 +192,7 @@ class Folding:
             try:
                 good = self.step(key, work.values, good, happening)
             except Exception as error:  # noqa: BLE001 - the application's code; it is parked with what it raised
-                self._report(happening.recorded, error)
+                report_parked(self.table.name, happening.recorded, error)
                 parked.append(Parked(name, happening.recorded.position, f"{type(error).__name__}: {error}"))
                 parked.extend(Parked(name, later.recorded.position) for later in work.happenings[place + 1 :])
                 break
@@ -225,12 +229,12 @@ class Folding:
             raise ValueError("evolve changed the key of its row")
         return row
 
-    def _report(self, recorded: Recorded, error: Exception) -> None:
-        # No key and no payload in the log: they may be private.
-        _log.error(
-            "%s parked a key at position %d (%s): %s", self.table.name, recorded.position, recorded.type,
-            type(error).__name__,
-        )  # fmt: skip
+
+def report_parked(name: str, recorded: Recorded, error: Exception) -> None:
+    """Log that an event was parked: no key and no payload, they may be private."""
+    _log.error(
+        "%s parked a key at position %d (%s): %s", name, recorded.position, recorded.type, type(error).__name__
+    )  # fmt: skip
 
 
 def text_of(key: Key) -> str:

@@ -15,6 +15,7 @@ from twofold.history.boundary import Criterion, Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Recorded
 from twofold.history.store import History
+from twofold.read.batching import Batching
 from twofold.read.folding import Folding
 from twofold.read.freshness import Freshness
 from twofold.read.store import Advance, Lease, ViewStore
@@ -77,7 +78,7 @@ class Projector:
         self._holder = holder
         self._seconds = lease
         self._batch = batch
-        self._folding = Folding(table, store, codec, segment)
+        self._folding = Batching(table, store, codec) if table.is_batch else Folding(table, store, codec, segment)
         self._selection = Selection((Criterion(types=table.event_names),))
         self._lease: Lease | None = None
         self._renewal = 0.0
@@ -226,8 +227,9 @@ class Projector:
         assert self._lease is not None
         rows, deleted = _told_apart(folded.rows)
         advance = Advance(
-            self._checkpoint, reached, rows, folded.parked, live, self._lease.epoch, head, deleted, self.segment
-        )
+            self._checkpoint, reached, rows, folded.parked, live, self._lease.epoch, head, deleted, self.segment,
+            folded.work,
+        )  # fmt: skip
         task = asyncio.create_task(self._store.apply(self.table, advance), name=f"twofold-store-{self.table.live_name}")
         self._storing = Storing(task, advance, folded.rows, len(batch))
         return True

@@ -5,8 +5,8 @@ Its contract suite is in `twofold.testing.contracts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from twofold.history.record import Position
 from twofold.read.index import Order
 from twofold.read.range import Operator
 from twofold.read.table import Key, Row, Table
+from twofold.read.transaction import BatchTransaction
 from twofold.read.words import Word
 
 
@@ -26,6 +27,10 @@ class Parked(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+Work: TypeAlias = Callable[[BatchTransaction], Awaitable[Sequence[Parked]]]
+"""Stores rows with SQL of a read model's own, in the transaction of a batch; returns the events to be parked."""
+
+
 class Unparked(msgspec.Struct, frozen=True):
     """A key that is parked no longer: its events were applied after all, or are given up.
 
@@ -34,12 +39,14 @@ class Unparked(msgspec.Struct, frozen=True):
         positions: of its parked events; all of them, in order.
         rows: what they made of its row; nothing where they are given up.
         deleted: the key, where they deleted its row.
+        work: stores what they made of a table with SQL of its own; where it raises, nothing is changed.
     """
 
     key: str
     positions: Sequence[Position]
     rows: Sequence[Row] = ()
     deleted: Sequence[Key] = ()
+    work: Work | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -83,6 +90,7 @@ class Advance(msgspec.Struct, frozen=True):
         head: the head of the history as the projection saw it, for nodes that cannot see the history themselves.
         deleted: keys whose rows are to be deleted, none of them a row's above.
         segment: of which segment the batch is; all of its keys are that segment's.
+        work: stores further rows, in the same transaction; where it raises, nothing is stored.
     """
 
     expected: Position
@@ -94,6 +102,7 @@ class Advance(msgspec.Struct, frozen=True):
     head: Position = 0
     deleted: Sequence[Key] = ()
     segment: int = 0
+    work: Work | None = None
 
 
 class TableStatus(msgspec.Struct, frozen=True):

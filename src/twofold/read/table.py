@@ -14,7 +14,7 @@ import msgspec
 from twofold import wire
 from twofold.errors import DeclarationError, InvalidFilter
 from twofold.fingerprint import code_of, digest, schema_of, type_text
-from twofold.model import ReadModel, check_read_model, fold_of
+from twofold.model import ReadModel, check_read_model, fold_of, project_of
 from twofold.place import where_is
 from twofold.read.column import Column, Scalar, column_of, settled_form
 from twofold.read.index import LONGEST_ENTRY, bytes_of, check_entry, indexes_of, limited_fields
@@ -53,6 +53,8 @@ class Table(Generic[M]):
         self.segments: int = model.model_segments
         self.store: str = model.model_store
         self.is_spare = False
+        self.is_batch = project_of(model) is not None
+        self.tables = tables_of(model)
         self._by_name = {column.name: column for column in self.columns}
         self.indexes = indexes_of(model, self._by_name)
         self.search = self._searched()
@@ -62,7 +64,7 @@ class Table(Generic[M]):
         self._settled = [(column.name, form) for column in self.columns if (form := settled_form(column))]
         _refuse_equal_names(model, [column.name for column in self.columns], "columns")
         _refuse_equal_names(model, self.key, "fields of the key")
-        longest = self.versioned_name + _SPARE
+        longest = self.versioned_name + _SPARE + max((f"__{name}" for name in self.tables), key=len, default="")
         if len(longest) > _LONGEST_NAME:
             raise DeclarationError(
                 what=f"a table of {model.__name__} would be named {longest}, which is longer than "
@@ -99,6 +101,10 @@ class Table(Generic[M]):
     def beside(self) -> str:
         """The name of the table that this one may change places with: its spare's, or that of which it is the spare."""
         return f"{self.live_name}__{self.fingerprint}{'' if self.is_spare else _SPARE}"
+
+    def further_name(self, name: str) -> str:
+        """Return the name of one of the further tables of a read model that projects with SQL of its own."""
+        return f"{self.versioned_name}__{name}"
 
     @cached_property
     def spare(self) -> Table[M]:
@@ -228,6 +234,7 @@ class Table(Generic[M]):
                 *([f"{self.segments} segments"] if self.segments > 1 else []),
                 ",".join(self.key),
                 ",".join(sorted(self.event_names)),
+                *(f"{name} ({columns})" for name, columns in sorted(self.tables.items())),
                 schema_of(self.model),
                 *code_of(self.model, but=(ReadModel,)),
                 *(f"limited:{name}" for name in sorted(limited)),
@@ -246,6 +253,29 @@ class Table(Generic[M]):
                 model=self.name, problem=f"there is no field {name!r}; it has {', '.join(self._by_name)}"
             )
         return self._by_name[name]
+
+
+def tables_of(model: type[ReadModel]) -> dict[str, str]:
+    """Return the further tables that a read model's `project` works with: their columns, by name.
+
+    Raises:
+        DeclarationError: one cannot have that name, or has no columns, or there is more than one segment.
+    """
+    own = snake_case(model.model_name)
+    for name, columns in model.model_tables.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == own or not columns.strip():
+            raise DeclarationError(
+                what=f"{model.__name__} cannot have a further table {name!r} with the columns {columns!r}",
+                where=where_is(model),
+                mend='give its columns by another name: `tables={"lines": "shop text not null, item text not null"}`',
+            )
+    if project_of(model) is not None and (model.model_segments > 1 or model.model_search):
+        raise DeclarationError(
+            what=f"{model.__name__} projects batches with SQL of its own, which can be neither split nor searched",
+            where=where_is(model),
+            mend="leave out `segments=` and `search=`",
+        )
+    return dict(model.model_tables)
 
 
 def snake_case(name: str) -> str:

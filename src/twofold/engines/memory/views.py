@@ -11,11 +11,23 @@ from uuid import UUID
 
 import apsw
 
+from twofold.engines.memory.batch import BatchTables
 from twofold.errors import HistoryMismatch, InvalidFilter
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.column import Scalar
-from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked, Version
+from twofold.read.store import (
+    Advance,
+    Lease,
+    Page,
+    Parked,
+    SegmentStatus,
+    Standing,
+    TableStatus,
+    Unparked,
+    Version,
+    Work,
+)
 from twofold.read.table import Key, Row, Table
 from twofold.read.words import has
 
@@ -46,6 +58,7 @@ class _Kept:
         self.shape = table.shape
         self.parked: list[Parked] = []
         self.segments = [_Segment() for _ in range(table.segments)]
+        self.tables: BatchTables | None = None
 
     @property
     def checkpoint(self) -> Position:
@@ -146,6 +159,7 @@ class MemoryViews:
         kept = self._tables[table.versioned_name]
         if [each.position for each in await self.parked(table, unparked.key)] != list(unparked.positions):
             return False
+        await _work(table, kept, unparked.work)
         kept.parked = [each for each in kept.parked if each.key != unparked.key]
         _store(table, kept, unparked.rows, unparked.deleted)
         kept.begin_epoch(kept.next_epoch)
@@ -158,8 +172,9 @@ class MemoryViews:
         segment = kept.segments[advance.segment]
         if (segment.checkpoint, segment.epoch) != (advance.expected, advance.epoch):
             return False
+        parked = [*advance.parked, *await _work(table, kept, advance.work)]
         _store(table, kept, advance.rows, advance.deleted)
-        kept.parked.extend(advance.parked)
+        kept.parked.extend(parked)
         segment.checkpoint = advance.reached
         segment.ready = segment.ready or advance.live
         if advance.live and not table.is_spare and not kept.live and all(each.ready for each in kept.segments):
@@ -262,6 +277,15 @@ class MemoryViews:
             limit = _number(bound, is_decimal)
             rows = [row for row in rows if row[place] is not None and holds(_number(row[place], is_decimal), limit)]
         return [row for row in rows if has(table.words(row), page.words)] if page.words else rows
+
+
+async def _work(table: Table[Any], kept: _Kept, work: Work | None) -> Sequence[Parked]:
+    if work is None:
+        return ()
+    kept.tables = kept.tables or BatchTables(table)
+    parked, rows = await kept.tables.run(work)
+    kept.rows = {table.key_in(row): row for row in rows}
+    return parked
 
 
 def _store(table: Table[Any], kept: _Kept, rows: Sequence[Row], deleted: Sequence[Key]) -> None:

@@ -19,23 +19,35 @@ from twofold.engines.postgres.statements import statement
 from twofold.errors import StatementFailed, StoreFailed
 from twofold.history.record import Position
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outcome
-from twofold.history.transaction import LONGEST, Rows, Transaction
+from twofold.history.transaction import LONGEST, Transaction
 from twofold.read.column import plain
+from twofold.read.transaction import BatchTransaction
+from twofold.statements import Rows
 
 _LAST: Position = (1 << 63) - 1
 _OF_THE_SERVER = ("08", "40", "53", "55", "57", "58", "F0", "XX")
 
 
-class PostgresTransaction(Transaction):
-    """Statements on the connection of an append, as the role `twofold_writer`, which has no right to the history."""
+class There:
+    """Runs statements of an application's own on a connection, one after another.
+
+    Args:
+        connection: inside a transaction.
+        shown: the database as it may be named to anybody.
+    """
 
     def __init__(self, connection: Connection, shown: str) -> None:
-        super().__init__()
         self._connection = connection
         self._shown = shown
         self._alone = asyncio.Lock()
 
-    async def _run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
+    async def run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
+        """Run a statement, and return how many rows it changed, and those that it found.
+
+        Raises:
+            StatementFailed: it is refused.
+            StoreError: the transaction is lost.
+        """
         text, names = numbered(sql)
         missing = [name for name in names if name not in values]
         if missing:
@@ -54,6 +66,32 @@ class PostgresTransaction(Transaction):
             raise StatementFailed(problem=problem) from error
         except (msgspec.MsgspecError, TypeError, ValueError, ArithmeticError) as error:
             raise StatementFailed(problem=f"a value cannot be used: {error}") from error
+
+
+class PostgresTransaction(Transaction):
+    """Statements on the connection of an append, as the role `twofold_writer`, which has no right to the history."""
+
+    def __init__(self, there: There) -> None:
+        super().__init__()
+        self._there = there
+
+    async def _run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
+        return await self._there.run(sql, values)
+
+
+class PostgresBatchTransaction(BatchTransaction):
+    """Statements in the transaction of a batch, as the role `twofold_projector`."""
+
+    def __init__(self, there: There, connection: Connection, names: Mapping[str, str]) -> None:
+        super().__init__(names)
+        self._there = there
+        self._connection = connection
+
+    async def _run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
+        return await self._there.run(sql, values)
+
+    async def _run_own(self, sql: str) -> None:
+        await self._connection.execute(sql)
 
 
 async def make(
@@ -100,7 +138,7 @@ async def _refused(connection: Connection, decision: Decision) -> Outcome | None
 
 async def _made(connection: Connection, shown: str, decision: Decision) -> Decision:
     assert decision.work is not None
-    transaction = PostgresTransaction(connection, shown)
+    transaction = PostgresTransaction(There(connection, shown))
     await connection.execute("SAVEPOINT work")
     try:
         events, rejection = await decision.work(transaction)

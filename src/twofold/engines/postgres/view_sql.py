@@ -12,6 +12,7 @@ from twofold.read.store import Page
 from twofold.read.table import Row, Table
 
 _ADVANCE_VALUES = 11
+_BETWEEN = "views.twofold_between"
 
 
 class Bound:
@@ -31,7 +32,7 @@ class ViewSql:
 
     Attributes:
         name: the table.
-        bare_name: the same without its schema.
+        names: the tables by what stands for them in a projection's own SQL: this one, and its further ones.
         by_key: reads the row of one key; its values are the parameters.
         by_keys: reads the rows of many; the parameters are arrays, one a field of the key.
         advance: stores a batch; see `sql/advance.sql`.
@@ -47,8 +48,10 @@ class ViewSql:
         self._stored = [*self._columns.values(), *([WORDS] if table.search else [])]
         self._key = [self._columns[name] for name in table.key]
         self.name = _in_views(table.versioned_name)
-        self.bare_name = quoted(table.versioned_name)
         self._live = _in_views(table.live_name)
+        self._table = table
+        further = {name: _in_views(table.further_name(name)) for name in table.tables}
+        self.names = {table.live_name: self.name, **further}
         shown = ", ".join(column.shown(place) for place, column in enumerate(self._columns.values(), 1))
         self.select = f"SELECT {shown} FROM {self.name} AS {quoted(table.live_name)} "
         self.by_key = f"{self.select} WHERE " + " AND ".join(
@@ -67,20 +70,24 @@ class ViewSql:
         return zip(*((*row, table.words(row)) for row in rows) if table.search else rows, strict=True)
 
     def create(self) -> str:
-        """Return the statement that makes the table."""
+        """Return the statements that make the table."""
         lines = [line for column in self._stored for line in column.definitions()]
         keys = ", ".join(quoted(column.name) for column in self._key)
-        return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys}))"
+        made = [f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys}))"]
+        further = self._table.tables.items()
+        return "; ".join(made + [f"CREATE TABLE IF NOT EXISTS {self.names[name]} ({each})" for name, each in further])
 
     def drop(self) -> str:
-        """Return the statement that removes the table."""
-        return f"DROP TABLE IF EXISTS {self.name}"
+        """Return the statements that remove the table."""
+        return "; ".join(f"DROP TABLE IF EXISTS {name}" for name in self.names.values())
 
     def exchange(self, other: ViewSql) -> str:
         """Return the statements that exchange the names of this table and another."""
-        between = "twofold_between"
-        names = ((self.name, between), (other.name, self.bare_name), (f"views.{between}", other.bare_name))
-        return "; ".join(f"ALTER TABLE {old} RENAME TO {new}" for old, new in names)
+        return "; ".join(
+            f"ALTER TABLE {old} RENAME TO {new.removeprefix('views.')}"
+            for one, two in zip(self.names.values(), other.names.values(), strict=True)
+            for old, new in ((one, _BETWEEN), (two, one), (_BETWEEN, two))
+        )
 
     def indexes(self) -> dict[str, str]:
         """Return the declared indexes: by name, what they are made of."""

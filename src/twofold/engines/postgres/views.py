@@ -10,17 +10,30 @@ from uuid import UUID
 
 import asyncpg
 
+from twofold.engines.postgres.columns import quoted
 from twofold.engines.postgres.named import converted, numbered
 from twofold.engines.postgres.news import Listener, Teller
 from twofold.engines.postgres.server import Server
 from twofold.engines.postgres.session import Connection
 from twofold.engines.postgres.statements import statement
+from twofold.engines.postgres.transaction import PostgresBatchTransaction, There
 from twofold.engines.postgres.view_sql import ViewSql
 from twofold.errors import HistoryMismatch, InvalidFilter, OutcomeUnknown, StoreError, StoreFailed
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.index import Changes, changes
-from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked, Version
+from twofold.read.store import (
+    Advance,
+    Lease,
+    Page,
+    Parked,
+    SegmentStatus,
+    Standing,
+    TableStatus,
+    Unparked,
+    Version,
+    Work,
+)
 from twofold.read.table import Key, Row, Table
 
 CHANNEL = "twofold_views"
@@ -136,6 +149,8 @@ class PostgresViews:
                 if {row[0] for row in found} != set(unparked.positions):
                     raise _Refused
                 await self._store(connection, table, unparked.rows, unparked.deleted)
+                if unparked.work is not None:
+                    await self._work(connection, table, unparked.work)
             self._has_moved()
             return True
         return False
@@ -151,7 +166,7 @@ class PostgresViews:
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         """Store a batch, in one statement where that will do; see `ViewStore.apply`."""
         try:
-            is_plain = not advance.live and not advance.deleted
+            is_plain = not advance.live and not advance.deleted and advance.work is None
             stored = await (self._apply(table, advance) if is_plain else self._apply_in_steps(table, advance))
         except OutcomeUnknown as error:
             found = await self.standing(table, advance.segment)
@@ -276,9 +291,22 @@ class PostgresViews:
             moved = await connection.fetch(*self._advance(table, advance))
             if moved and advance.deleted:
                 await connection.execute(self._sql(table).delete, *zip(*advance.deleted, strict=True))
+            if moved and advance.work is not None:
+                parked = await self._work(connection, table, advance.work)
+                await connection.executemany(
+                    statement("park"), [(*_identity(table), each.key, each.position, each.error) for each in parked]
+                )
             if moved and advance.live and not moved[0]["live"] and not table.is_spare:
                 await self._go_live(connection, table)
             return bool(moved)
+
+    async def _work(self, connection: Connection, table: Table[Any], work: Work) -> Sequence[Parked]:
+        there = There(connection, self._projector.address.shown)
+        transaction = PostgresBatchTransaction(there, connection, self._sql(table).names)
+        try:
+            return await work(transaction)
+        finally:
+            transaction.end()
 
     async def _go_live(self, connection: Connection, table: Table[Any]) -> None:
         """Let the live name show the table, once all of its segments have caught up."""
@@ -340,7 +368,9 @@ class _Refused(Exception):
 
 async def _drop_old(connection: Connection, name: str) -> None:
     for (version,) in await connection.fetch(statement("projection_old"), name):
-        await connection.execute(f'DROP TABLE IF EXISTS views."{name}__{version}"')
+        whole = f"{name}__{version}"
+        for (each,) in await connection.fetch(statement("tables_of"), whole, f"{whole}__"):
+            await connection.execute(f"DROP TABLE IF EXISTS views.{quoted(each)}")
         await connection.fetch(statement("projection_forget"), name, version)
 
 

@@ -21,7 +21,7 @@ from twofold.engines.sqlite.ledger import entry_of, microseconds, page
 from twofold.engines.sqlite.reader import Reader
 from twofold.engines.sqlite.selection import LAST, fetch, positions
 from twofold.engines.sqlite.statements import statement
-from twofold.engines.sqlite.transaction import Guard, SqliteTransaction, refusals
+from twofold.engines.sqlite.transaction import Guard, Here, SqliteTransaction, refusals, tables_in
 from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
@@ -61,7 +61,7 @@ class SqliteHistory:
             functions={"fingerprint": _fingerprint},
         )
         self._file.create()
-        self._guard = Guard()
+        self._guard = Guard(tables_in("history_schema"))
         self._writer = Writer(self._file, self._guard)
         self._reader = Reader(self._file)
         self.id = self._identify()
@@ -197,7 +197,7 @@ class SqliteHistory:
 
     async def _make(self, connection: apsw.Connection, decision: Decision) -> Decision:
         assert decision.work is not None
-        transaction = SqliteTransaction(connection, self._guard, self._file.path)
+        transaction = SqliteTransaction(Here(connection, self._guard, self._file.path))
         connection.execute("SAVEPOINT work")
         try:
             events, rejection = await decision.work(transaction)

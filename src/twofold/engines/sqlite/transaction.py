@@ -14,8 +14,10 @@ import msgspec
 from twofold.engines.sqlite.file import translate
 from twofold.engines.sqlite.statements import statement
 from twofold.errors import StatementFailed
-from twofold.history.transaction import Rows, Transaction
+from twofold.history.transaction import Transaction
 from twofold.read.column import plain
+from twofold.read.transaction import BatchTransaction
+from twofold.statements import Rows
 
 _REFUSALS = (
     apsw.SQLError, apsw.BindingsError, apsw.AuthError, apsw.ConstraintError, apsw.MismatchError, apsw.RangeError,
@@ -34,19 +36,23 @@ _TABLES = _ROWS | {
 _MARK = "/* a handler's own */ "
 
 
-def _own_tables() -> frozenset[str]:
-    return frozenset(name.lower() for name in re.findall(r"CREATE TABLE (\w+)", statement("history_schema")))
+def tables_in(schema: str) -> frozenset[str]:
+    """Return the tables that a file's schema makes, in lower case."""
+    return frozenset(name.lower() for name in re.findall(r"CREATE TABLE (\w+)", statement(schema)))
 
 
 class Guard:
     """Tells SQLite which statements of a connection may be prepared.
 
     The engine's own always may; a handler's may only read and write rows, those that make tables may make them too, and
-    none of them may touch what is the history's.
+    none of them may touch what is Twofold's.
+
+    Args:
+        own: the tables that are Twofold's, in lower case.
     """
 
-    def __init__(self) -> None:
-        self._own = _own_tables()
+    def __init__(self, own: frozenset[str]) -> None:
+        self._own = own
         self._allowed: frozenset[int] | None = None
 
     def __call__(self, operation: int, one: str | None, two: str | None, _database: str | None, _by: str | None) -> int:
@@ -71,16 +77,21 @@ class Guard:
             self._allowed = None
 
 
-class SqliteTransaction(Transaction):
-    """Statements run where they are called; nothing is waited for."""
+class Here:
+    """Runs statements of an application's own where they are called; nothing is waited for."""
 
     def __init__(self, connection: apsw.Connection, guard: Guard, path: Path) -> None:
-        super().__init__()
         self._connection = connection
         self._guard = guard
         self._path = path
 
-    async def _run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
+    def run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
+        """Run a statement, and return how many rows it changed, and those that it found.
+
+        Raises:
+            StatementFailed: it is refused.
+            StoreError: the transaction is lost.
+        """
         connection, rows = self._connection, Rows()
         names: tuple[str, ...] = ()
         before = connection.total_changes()
@@ -90,6 +101,32 @@ class SqliteTransaction(Transaction):
                 names = names or tuple(column[0] for column in cursor.getdescription())
                 rows.append(dict(zip(names, row, strict=True)))
         return (connection.changes() if connection.total_changes() != before else 0), rows
+
+
+class SqliteTransaction(Transaction):
+    """A handler's statements, in the transaction of its events."""
+
+    def __init__(self, here: Here) -> None:
+        super().__init__()
+        self._here = here
+
+    async def _run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
+        return self._here.run(sql, values)
+
+
+class SqliteBatchTransaction(BatchTransaction):
+    """A projection's statements, in the transaction of its batch."""
+
+    def __init__(self, here: Here, connection: apsw.Connection, names: Mapping[str, str]) -> None:
+        super().__init__(names)
+        self._here = here
+        self._connection = connection
+
+    async def _run(self, sql: str, values: Mapping[str, Any]) -> tuple[int, Rows]:
+        return self._here.run(sql, values)
+
+    async def _run_own(self, sql: str) -> None:
+        self._connection.execute(sql)
 
 
 @contextmanager
@@ -104,6 +141,6 @@ def refusals(connection: apsw.Connection, path: Path) -> Iterator[None]:
     except apsw.Error as error:
         if isinstance(error, _REFUSALS) and connection.in_transaction:
             denied = isinstance(error, apsw.AuthError) or "prohibited" in str(error)
-            hint = "; the history's tables are not for handlers, and a statement reads or writes rows" if denied else ""
+            hint = "; it may read and write rows, but not the history's tables or others of Twofold's" if denied else ""
             raise StatementFailed(problem=f"{error}{hint}") from error
         raise translate(error, path) from error

@@ -14,6 +14,7 @@ from twofold.read.table import Row, Table
 _NUMBER, _WORDS = '"#"', '"#words"'
 _SEARCH = "__words"
 _TYPES = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "bytes": "BLOB"}
+_BETWEEN = "twofold_between"
 
 
 class ViewSql:
@@ -23,6 +24,8 @@ class ViewSql:
         self._table = table
         self.name = quoted(table.versioned_name)
         self.live = quoted(table.live_name)
+        further = {name: quoted(table.further_name(name)) for name in table.tables}
+        self.names = {table.live_name: self.name, **further}
         columns = ", ".join(quoted(column.name) for column in table.columns)
         keys = ", ".join(quoted(name) for name in table.key)
         self.by_key = f"SELECT {columns} FROM {self.name} WHERE " + " AND ".join(
@@ -53,7 +56,9 @@ class ViewSql:
         ]
         keys = ", ".join(quoted(name) for name in self._table.key)
         if not self._table.search:
-            return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys})) STRICT"
+            made = [f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}, PRIMARY KEY ({keys})) STRICT"]
+            further = [f"CREATE TABLE IF NOT EXISTS {self.names[n]} ({each})" for n, each in self._table.tables.items()]
+            return "; ".join(made + further)
         # The index of words goes by a number of its own: a rowid that is no column may be another after VACUUM.
         lines += [f"{_NUMBER} INTEGER PRIMARY KEY", f"{_WORDS} TEXT NOT NULL", f"UNIQUE ({keys})"]
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}) STRICT; {self._create_search()}"
@@ -85,14 +90,14 @@ class ViewSql:
 
     def drop(self) -> str:
         """Return the statements that remove the table."""
-        return drop(self._table.live_name, self._table.version)
+        further = [f"DROP TABLE IF EXISTS {self.names[name]}" for name in self._table.tables]
+        return "; ".join([drop(self._table.live_name, self._table.version), *further])
 
     def exchange(self, other: ViewSql) -> str:
         """Return the statements that exchange the names of this table and another."""
-        between = quoted(f"{self._table.versioned_name}~")
-        names = [(self.name, between), (other.name, self.name), (between, other.name)]
-        if self._table.search:
-            names += [(self._search, between), (other._search, self._search), (between, other._search)]
+        pairs = list(zip(self.names.values(), other.names.values(), strict=True))
+        pairs += [(self._search, other._search)] if self._table.search else []
+        names = [pair for one, two in pairs for pair in ((one, _BETWEEN), (two, one), (_BETWEEN, two))]
         # The view would be carried along with the table that it shows, and triggers would keep their names.
         steps = [f"DROP VIEW IF EXISTS {self.live}", *self._drop_triggers(), *other._drop_triggers()]
         steps += [f"ALTER TABLE {old} RENAME TO {new}" for old, new in names]

@@ -20,12 +20,24 @@ import apsw
 from twofold.engines.sqlite.file import File
 from twofold.engines.sqlite.reader import Reader
 from twofold.engines.sqlite.statements import statement
-from twofold.engines.sqlite.view_sql import ViewSql, drop
+from twofold.engines.sqlite.transaction import Guard, Here, SqliteBatchTransaction, tables_in
+from twofold.engines.sqlite.view_sql import ViewSql, drop, quoted
 from twofold.engines.sqlite.writer import CommitFailed, Writer
 from twofold.errors import HistoryMismatch, InvalidFilter, StoreError
 from twofold.history.record import Position
 from twofold.read.index import Changes, changes
-from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked, Version
+from twofold.read.store import (
+    Advance,
+    Lease,
+    Page,
+    Parked,
+    SegmentStatus,
+    Standing,
+    TableStatus,
+    Unparked,
+    Version,
+    Work,
+)
 from twofold.read.table import Key, Row, Table
 
 APPLICATION_ID = 0x32466F56
@@ -55,7 +67,8 @@ class SqliteViews:
             migrations={2: statement("views_to_2")},
         )
         self._file.create()
-        self._writer = Writer(self._file)
+        self._guard = Guard(tables_in("views_schema"))
+        self._writer = Writer(self._file, self._guard)
         self._reader = Reader(self._file)
         self._closed = False
         self._sql = cache(ViewSql)
@@ -140,6 +153,7 @@ class SqliteViews:
                 if {position for (position,) in found} != set(unparked.positions):
                     raise _Refused
                 self._store(connection, table, unparked.rows, unparked.deleted)
+                await self._work(connection, table, unparked.work)
                 connection.execute(statement("projection_new_epoch"), _identity(table))
             return True
         return False
@@ -153,8 +167,9 @@ class SqliteViews:
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         """Store a batch in one transaction; see `ViewStore.apply`."""
         try:
-            async with self._writer.transaction(short=len(advance.rows) <= _FEW) as connection:
-                return self._apply(connection, table, advance)
+            is_short = len(advance.rows) <= _FEW and advance.work is None
+            async with self._writer.transaction(short=is_short) as connection:
+                return await self._apply(connection, table, advance)
         except CommitFailed as failure:
             standing = await self.standing(table, advance.segment)
             if standing is None or (standing.checkpoint, standing.epoch) != (advance.reached, advance.epoch):
@@ -259,15 +274,17 @@ class SqliteViews:
         connection.execute(self._sql(table).create())
         self._change_indexes(connection, table)
 
-    def _apply(self, connection: apsw.Connection, table: Table[Any], advance: Advance) -> bool:
+    async def _apply(self, connection: apsw.Connection, table: Table[Any], advance: Advance) -> bool:
         name, version = _identity(table)
         values = (advance.reached, advance.live, name, version, advance.segment, advance.expected, advance.epoch)
         moved = connection.execute(statement("projection_advance"), values).fetchall()
         if not moved:
             return False
         self._store(connection, table, advance.rows, advance.deleted)
-        parked = ((name, version, each.key, each.position, each.error) for each in advance.parked)
-        connection.executemany(statement("park"), parked)
+        parked = [*advance.parked, *await self._work(connection, table, advance.work)]
+        connection.executemany(
+            statement("park"), ((name, version, each.key, each.position, each.error) for each in parked)
+        )
         if advance.live and not table.is_spare and not moved[0][0]:
             self._go_live(connection, table)
         return True
@@ -278,6 +295,16 @@ class SqliteViews:
         connection.executemany(self._sql(table).upsert, self._sql(table).rows(rows))
         if deleted:
             connection.executemany(self._sql(table).delete, deleted)
+
+    async def _work(self, connection: apsw.Connection, table: Table[Any], work: Work | None) -> Sequence[Parked]:
+        if work is None:
+            return ()
+        here = Here(connection, self._guard, self._file.path)
+        transaction = SqliteBatchTransaction(here, connection, self._sql(table).names)
+        try:
+            return await work(transaction)
+        finally:
+            transaction.end()
 
     def _go_live(self, connection: apsw.Connection, table: Table[Any]) -> None:
         """Let the live name show the table, once all of its segments have caught up."""
@@ -290,6 +317,9 @@ class SqliteViews:
     def _drop_old(self, connection: apsw.Connection, name: str) -> None:
         for (version,) in connection.execute(statement("projection_old"), (name,)).fetchall():
             connection.execute(drop(name, str(version)))
+            further = connection.execute(statement("tables_of"), (f"{name}__{version}__",)).fetchall()
+            for (each,) in further:
+                connection.execute(f"DROP TABLE IF EXISTS {quoted(str(each))}")
             connection.execute(statement("projection_forget"), (name, version)).fetchall()
             connection.execute(statement("parked_forget"), (name, version, None)).fetchall()
 

@@ -12,8 +12,9 @@ import pytest
 from twofold.history.store import History
 from twofold.read.store import ViewStore
 
-Ability: TypeAlias = Literal["reopen", "share", "connect", "lease", "transact"]
+Ability: TypeAlias = Literal["reopen", "share", "connect", "lease", "transact", "work"]
 ABILITIES: dict[Ability, str] = {
+    "work": "run SQL of a read model's own, in the transaction of its batch",
     "reopen": "be closed and opened again with all that it held",
     "share": "be opened twice at one place at the same time",
     "connect": "be written to through a raw connection of its database",

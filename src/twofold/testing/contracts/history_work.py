@@ -12,7 +12,8 @@ from twofold.errors import StatementFailed
 from twofold.history.boundary import Selection
 from twofold.history.record import Position, Proposed, Submission
 from twofold.history.store import Appended, Conflict, Decision, Duplicate, Rejection, TransactionalHistory
-from twofold.history.transaction import Rows, Transaction
+from twofold.history.transaction import Transaction
+from twofold.statements import Rows
 from twofold.testing.contracts.engine import HistoryEngine
 from twofold.testing.contracts.making import NOTHING, REJECTED, append, command, decided, event, on, read
 from twofold.testing.contracts.suite import HistorySuite

@@ -10,10 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from twofold.history.record import Position
-from twofold.message import Event
+from twofold.message import Event, Occurred
 from twofold.model import ReadModel
 from twofold.read.store import Advance, Parked, ViewStore
 from twofold.read.table import Key, Table
+from twofold.read.transaction import BatchTransaction
 from twofold.read.view import View
 
 HISTORY = UUID(int=1)
@@ -108,8 +109,19 @@ def indexed(*indexes: str | tuple[str, ...]) -> Table[Any]:
     return Table(Case)
 
 
+class Tally(ReadModel, key="name", tables={"seen": "name text not null, place integer not null"}):
+    """A row of a table that is projected with SQL, with a further table beside it."""
+
+    name: str
+    number: int = 0
+
+    @staticmethod
+    async def project(events: Sequence[Occurred[Noted]], tx: BatchTransaction) -> None:
+        """Do nothing."""
+
+
 NOTES, NEW_NOTES, NEWEST_NOTES, SEATS = Table(Note), Table(NewNote), Table(NewestNote), Table(Seat)
-STOOLS = Table(Stool)
+STOOLS, TALLIES = Table(Stool), Table(Tally)
 
 
 async def prepared(store: ViewStore, *tables: Table[Any]) -> None:

@@ -23,6 +23,7 @@ from twofold.testing.contracts.views_search import ViewSearch
 from twofold.testing.contracts.views_segments import ViewSegments
 from twofold.testing.contracts.views_spares import ViewSpares
 from twofold.testing.contracts.views_versions import ViewVersions
+from twofold.testing.contracts.views_work import ViewWork
 
 
 class ViewStoreContract(
@@ -38,5 +39,6 @@ class ViewStoreContract(
     ViewSegments,
     ViewSpares,
     ViewParking,
+    ViewWork,
 ):
     """What `twofold.read.store.ViewStore` promises; needs a fixture `engine: ViewEngine`."""
