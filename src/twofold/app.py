@@ -267,6 +267,7 @@ class App:
             for event in fold_of(wanted.model).events:
                 self._name(event)
         self.commands[handler.command] = handler
+        self._widen()
 
     def _add_query(self, handler: QueryHandler) -> None:
         known = self.queries.get(handler.query)
@@ -289,7 +290,7 @@ class App:
                 where=where_is(model if isinstance(model, type) else type(model)),
                 mend="give a subclass of ReadModel: `class Profile(ReadModel, key=…)`",
             )
-        table = Table(model)
+        table = Table(model, self.events)
         for other in self.tables.values():
             if other.live_name == table.live_name:
                 raise DeclarationError(
@@ -305,8 +306,17 @@ class App:
                 mend=f'give it another name: `class {model.__name__}(ReadModel, name="…", key=…)`',
             )
         for event in fold_of(model).events:
-            self._name(event)
+            if event is not Event:
+                self._name(event)
         self.tables[model] = table
+        self._widen()
+
+    def _widen(self) -> None:
+        """Let read models that take every event take those that were declared since."""
+        names = [event.message_name for event in self.events]
+        for model, table in self.tables.items():
+            if fold_of(model).takes_all and list(table.event_names) != names:
+                self.tables[model] = Table(model, self.events)
 
     def _name(self, message: type[msgspec.Struct]) -> None:
         name = message.message_name  # type: ignore[attr-defined]

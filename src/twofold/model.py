@@ -130,7 +130,8 @@ class ReadModel(msgspec.Struct, metaclass=ReadModelType):
 
     which returns the key values (tuples where the key has several fields) of all rows that the event touches; it
     may take a second parameter `meta: Metadata`, as `evolve` may. Where `evolve` returns `Delete()`, the row is
-    deleted; a later event of its key begins a new one.
+    deleted; a later event of its key begins a new one. An `evolve` that takes `Event` takes every event that the
+    application knows; it needs such a method.
 
     For SQL of one's own, a read model defines `project` in place of `evolve`:
 
@@ -154,6 +155,11 @@ class Fold(msgspec.Struct, frozen=True):
 
     events: tuple[type[Event], ...]
     takes_metadata: bool
+
+    @property
+    def takes_all(self) -> bool:
+        """Tell whether it takes every event of the application: its annotation is `Event` itself."""
+        return Event in self.events
 
 
 def hints_of(function: Callable[..., Any], names: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -209,7 +215,7 @@ def fold_of(model: type[msgspec.Struct]) -> Fold:
         )
     if inspect.isgeneratorfunction(evolve):
         raise _not_plain(evolve, f"{model.__name__}.evolve")
-    return _fold_of_function(evolve, f"{model.__name__}.evolve", skip=1)
+    return _fold_of_function(evolve, f"{model.__name__}.evolve", skip=1, may_take_all=issubclass(model, ReadModel))
 
 
 def project_of(model: type[msgspec.Struct]) -> Callable[..., Any] | None:
@@ -244,7 +250,7 @@ def _not_plain(function: Callable[..., Any], label: str) -> DeclarationError:
     )
 
 
-def _fold_of_function(function: Callable[..., Any], label: str, *, skip: int) -> Fold:
+def _fold_of_function(function: Callable[..., Any], label: str, *, skip: int, may_take_all: bool) -> Fold:
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise _not_plain(function, label)
     parameters = list(inspect.signature(function).parameters.values())[skip:]
@@ -257,7 +263,7 @@ def _fold_of_function(function: Callable[..., Any], label: str, *, skip: int) ->
         )
     taken = hints.get(parameters[0].name)
     events = members_of(taken)
-    if taken is None or not all(is_event(event) for event in events):
+    if taken is None or not all(is_event(event) or (may_take_all and event is Event) for event in events):
         shown = "nothing" if taken is None else getattr(taken, "__name__", taken)
         raise DeclarationError(
             what=f"{label} must say which events it takes; its annotation is {shown}",
@@ -353,7 +359,8 @@ def check_read_model(model: type[ReadModel]) -> None:
     _refuse_bare_fields(model, keys=model.model_key)
     keys = _keys_function(model)
     if keys is not None:
-        missing = set(fold.events) - set(_fold_of_function(keys, f"{model.__name__}.keys", skip=0).events)
+        taken = _fold_of_function(keys, f"{model.__name__}.keys", skip=0, may_take_all=True)
+        missing = set() if taken.takes_all else set(fold.events) - set(taken.events)
         if missing:
             raise DeclarationError(
                 what=f"{model.__name__}.keys does not take {', '.join(sorted(e.__name__ for e in missing))}, "
@@ -362,6 +369,12 @@ def check_read_model(model: type[ReadModel]) -> None:
                 mend="let both take the same events",
             )
         return
+    if fold.takes_all:
+        raise DeclarationError(
+            what=f"{model.__name__} takes every event, and not every event tells which row it belongs to",
+            where=where_is(model),
+            mend=f"define a static method `keys(event: Event)` on {model.__name__}; it may return no key",
+        )
     for event in fold.events:
         lacking = [name for name in model.model_key if name not in event.__struct_fields__]
         if lacking:
@@ -418,7 +431,7 @@ def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Iterabl
             return lambda event, meta: ((getattr(event, only),),)
         return lambda event, meta: (tuple(getattr(event, name) for name in names),)
     of_event = keys
-    takes_metadata = _fold_of_function(keys, f"{model.__name__}.keys", skip=0).takes_metadata
+    takes_metadata = _fold_of_function(keys, f"{model.__name__}.keys", skip=0, may_take_all=True).takes_metadata
 
     def found(event: Any, meta: Metadata | None) -> Iterable[tuple[Any, ...]]:
         for key in of_event(event, meta) if takes_metadata else of_event(event):
@@ -435,5 +448,5 @@ def wants_metadata(model: type[ReadModel]) -> bool:
     """Tell whether a read model's `evolve` or `keys` takes the metadata."""
     keys = _keys_function(model)
     return fold_of(model).takes_metadata or (
-        keys is not None and _fold_of_function(keys, f"{model.__name__}.keys", skip=0).takes_metadata
+        keys is not None and _fold_of_function(keys, f"{model.__name__}.keys", skip=0, may_take_all=True).takes_metadata
     )

@@ -15,7 +15,7 @@ import pytest
 
 from tests.declaration.parts import Joined, Left, Member, Noted, User
 from tests.declaration.refusals import app, declare, refused
-from twofold import ReadModel
+from twofold import Event, ReadModel
 from twofold.errors import DeclarationError
 
 # keys
@@ -420,3 +420,44 @@ class SearchTwice(ReadModel, key="user", search=["note", "note"]):
 def test_a_search_is_of_fields_of_text(model: Any, problem: str) -> None:
     with refused(model, f"read model {model.__name__} declares a search {problem}", mend="name fields of type str"):
         declare(model)
+
+
+# every event
+
+
+class EveryEventWithoutKeys(ReadModel, key="user"):
+    user: UUID
+
+    def evolve(self, event: Event) -> None: ...
+
+
+class EveryEventWithFewerKeys(ReadModel, key="user"):
+    user: UUID
+
+    @staticmethod
+    def keys(event: Joined) -> list[UUID]:
+        return [event.user]
+
+    def evolve(self, event: Event) -> None: ...
+
+
+def test_a_read_model_of_every_event_tells_the_keys_of_every_event() -> None:
+    with refused(EveryEventWithoutKeys, "takes every event", mend="`keys(event: Event)`"):
+        declare(EveryEventWithoutKeys)
+    with refused(EveryEventWithFewerKeys.keys, "keys does not take Event", mend="the same events"):
+        declare(EveryEventWithFewerKeys)
+
+
+# unions
+
+
+class UnionThatCannotBeTold(ReadModel, key="user"):
+    user: UUID
+    what: date | str | None = None
+
+    def evolve(self, event: Joined) -> None: ...
+
+
+def test_a_union_can_be_told_apart_in_json() -> None:
+    with refused(UnionThatCannotBeTold, "UnionThatCannotBeTold.what is of a type that JSON", mend="told apart"):
+        declare(UnionThatCannotBeTold)

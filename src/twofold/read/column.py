@@ -90,8 +90,11 @@ def _bare(annotation: Any) -> tuple[Any, bool]:
         origin = get_origin(annotation)
         if origin is Annotated:
             annotation = get_args(annotation)[0]
-        elif origin in (Union, types.UnionType) and len(parts := _without_none(annotation)) == 1:
-            annotation, optional = parts[0], True
+        elif origin in (Union, types.UnionType) and type(None) in get_args(annotation):
+            optional, parts = True, _without_none(annotation)
+            if len(parts) > 1:
+                return annotation, optional
+            annotation = parts[0]
         elif hasattr(annotation, "__supertype__"):
             annotation = annotation.__supertype__
         else:

@@ -79,7 +79,8 @@ class Projector:
         self._seconds = lease
         self._batch = batch
         self._folding = Batching(table, store, codec) if table.is_batch else Folding(table, store, codec, segment)
-        self._selection = Selection((Criterion(types=table.event_names),))
+        # No types would stand for all of them.
+        self._selection = Selection((Criterion(types=table.event_names),) if table.event_names else ())
         self._lease: Lease | None = None
         self._renewal = 0.0
         self._seen = 0

@@ -7,13 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args
 
 import msgspec
 
 from twofold import wire
 from twofold.errors import DeclarationError, InvalidFilter
 from twofold.fingerprint import code_of, digest, schema_of, type_text
+from twofold.message import Event
 from twofold.model import ReadModel, check_read_model, fold_of, project_of
 from twofold.place import where_is
 from twofold.read.column import Column, Scalar, column_of, settled_form
@@ -36,12 +37,13 @@ class Table(Generic[M]):
 
     Args:
         model: the read model's class.
+        every: the application's events, for a read model whose `evolve` takes `Event`, which is all of them.
 
     Raises:
         DeclarationError: the class cannot be kept in a table.
     """
 
-    def __init__(self, model: type[M]) -> None:
+    def __init__(self, model: type[M], every: Iterable[type[Event]] = ()) -> None:
         check_read_model(model)
         wire.check_fields(model)
         self.model = model
@@ -49,7 +51,8 @@ class Table(Generic[M]):
         self.live_name = snake_case(model.model_name)
         self.columns = tuple(column_of(model, field) for field in msgspec.structs.fields(model))
         self.key: tuple[str, ...] = model.model_key
-        self.event_names = tuple(event.message_name for event in fold_of(model).events)
+        events = every if fold_of(model).takes_all else fold_of(model).events
+        self.event_names = tuple(event.message_name for event in events)
         self.segments: int = model.model_segments
         self.store: str = model.model_store
         self.is_spare = False
@@ -239,6 +242,12 @@ class Table(Generic[M]):
                 *code_of(self.model, but=(ReadModel,)),
                 *(f"limited:{name}" for name in sorted(limited)),
                 *self._search_parts(),
+                # They could not be None in the tables of earlier versions of Twofold.
+                *(
+                    f"optional:{each.name}"
+                    for each in self.columns
+                    if each.optional and type(None) in get_args(each.bare)
+                ),
             )
         )
 

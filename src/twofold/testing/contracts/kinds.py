@@ -38,6 +38,19 @@ class Part(msgspec.Struct):
     inner: Part | None = None
 
 
+class Circle(msgspec.Struct, tag=True):
+    """One of two nested values that are told apart by a tag."""
+
+    radius: int
+
+
+class Square(msgspec.Struct, tag=True):
+    """The other one."""
+
+    side: Decimal
+    name: str = ""
+
+
 class EveryKind(ReadModel, key=("name", "place")):
     """One field of every kind, empty or not."""
 
@@ -60,6 +73,7 @@ class EveryKind(ReadModel, key=("name", "place")):
     counts: dict[str, int] = {}
     span: timedelta = timedelta()
     mixed: int | str = 0
+    drawn: Circle | Square | None = None
     maybe_text: str | None = None
     maybe_integer: int | None = None
     maybe_real: float | None = None
@@ -117,6 +131,7 @@ INSTANCES = st.builds(
     counts=st.dictionaries(_texts, _integers, max_size=3),
     span=st.timedeltas(timedelta(days=-10_000), timedelta(days=10_000)),
     mixed=_integers | _texts,
+    drawn=st.none() | st.builds(Circle, _integers) | st.builds(Square, _amounts, _texts),
     maybe_text=st.none() | _texts,
     maybe_integer=st.none() | _integers,
     maybe_real=st.none() | _reals,
