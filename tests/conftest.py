@@ -20,7 +20,7 @@ EMPTY = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
     TRUNCATE history.events, history.tags, history.ledger, history.voided, history.snapshots;
-    TRUNCATE views.twofold_projections, views.twofold_parked;
+    TRUNCATE views.twofold_projections, views.twofold_parked, views.twofold_nodes;
     UPDATE history.about SET value = gen_random_uuid()::text WHERE name = 'history_id';
     DO $$ DECLARE made regclass; BEGIN
         FOR made IN SELECT oid FROM pg_class WHERE relnamespace IN ('views'::regnamespace, 'application'::regnamespace)

@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
@@ -40,9 +40,11 @@ from twofold.message import Command, Query, tags_of
 from twofold.read.answer import Answer
 from twofold.read.asking import Asking, Demand
 from twofold.read.freshness import Freshness
-from twofold.read.projector import Projector
+from twofold.read.projector import LEASE, Projector
+from twofold.read.sharing import Sharing, sharings_of
 from twofold.read.store import ViewStore
 from twofold.read.stores import Views, statuses_of
+from twofold.read.table import Table
 from twofold.read.watching import Watcher
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
@@ -146,6 +148,8 @@ class Node:
         self._sender: Sender | None = None
         self._asking: Asking | None = None
         self._projectors: list[Projector] = []
+        self._sharings: Mapping[Table[Any], Sharing] = {}
+        self._lease = LEASE
         self._tasks: list[asyncio.Task[None]] = []
         self._max_waiting = max_waiting
         self._max_watchers = max_watchers
@@ -522,7 +526,10 @@ class Node:
         statuses, problems = await statuses_of(tables, self._views)
         seen = max((status.head for status in statuses), default=0)
         head = seen if self._history is None else await self._history.head()
-        problems |= {each.table.name: each.problem for each in self._projectors if each.problem is not None}
+        for each in self._projectors:
+            sharing = self._sharings.get(each.table)
+            if problem := each.problem or (None if sharing is None else sharing.problem):
+                problems[each.table.name] = problem
         found: list[ModelStatus] = []
         for table, status in zip(tables, statuses, strict=True):
             found.append(
@@ -593,6 +600,8 @@ class Node:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        sharings, self._sharings = self._sharings, {}
+        await asyncio.gather(*(sharing.leave() for sharing in dict.fromkeys(sharings.values())))
         await asyncio.gather(*(projector.release() for projector in self._projectors))
         self._tasks.clear()
         self._projectors.clear()
@@ -701,12 +710,26 @@ class Node:
             await self.history.make_tables(";\n".join(self.app.statements))
 
     async def _start_projecting(self, history: History, views: ViewStore, freshness: Freshness) -> None:
+        self._sharings = sharings_of(views, self.app.tables.values(), self.name, self._lease)
         for table in self.app.tables.values():
             for segment in range(table.segments):
-                codec = self.app.codec
-                projector = Projector(table, history, views, codec, freshness, holder=self.name, segment=segment)
+                projector = Projector(
+                    table,
+                    history,
+                    views,
+                    self.app.codec,
+                    freshness,
+                    holder=self.name,
+                    lease=self._lease,
+                    segment=segment,
+                    sharing=self._sharings.get(table),
+                )
                 await projector.prepare()
                 self._projectors.append(projector)
+        for sharing in dict.fromkeys(self._sharings.values()):
+            # What is free already is then claimed at once.
+            await sharing.look()
+            self._tasks.append(asyncio.create_task(sharing.run(), name="twofold-share-segments"))
         for projector in self._projectors:
             name = f"twofold-project-{projector.table.live_name}-{projector.segment}"
             self._tasks.append(asyncio.create_task(projector.run(), name=name))

@@ -121,6 +121,15 @@ MISTAKES: list[tuple[type[MemoryViews], Callable[..., Any], Given]] = [
     (wrong.NeverFree, Suite.test_the_status_tells_who_projects_and_how_far_the_history_is, {}),
     (wrong.NeverEnds, Suite.test_a_lease_that_ran_out_is_taken_over_under_a_higher_epoch, {}),
     (wrong.LookThenTake, Suite.test_of_many_that_claim_at_once_one_gets_the_lease, {}),
+    (wrong.HereForEver, Suite.test_a_node_is_gone_when_it_leaves_or_says_no_more_that_it_is_there, {}),
+    (wrong.LeavesNobody, Suite.test_a_node_is_gone_when_it_leaves_or_says_no_more_that_it_is_there, {}),
+    (wrong.LeavesWithAll, Suite.test_a_node_is_gone_when_it_leaves_or_says_no_more_that_it_is_there, {}),
+    (wrong.OldTables, Suite.test_nodes_that_attend_are_there_with_what_they_can_project, {}),
+    (wrong.OneLeaseForAll, Suite.test_every_segment_is_told_with_its_holder, {}),
+    (wrong.OneLeaseForAll, Suite.test_a_segments_batches_are_stored_under_the_epoch_of_its_own_lease, {}),
+    (wrong.AnyEpoch, Suite.test_a_segments_batches_are_stored_under_the_epoch_of_its_own_lease, {}),
+    (wrong.HoldersForEver, Suite.test_every_segment_is_told_with_its_holder, {}),
+    (wrong.NothingEnds, Suite.test_it_is_told_when_something_of_another_node_runs_out, {}),
     (wrong.NoHints, Suite.test_who_follows_the_hints_sees_every_batch, {}),
 ]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from twofold.engines.memory import MemoryViews
 from twofold.engines.memory.views import _HOLDS
 from twofold.history.record import Position
 from twofold.read.range import Operator
-from twofold.read.store import Advance, Lease, Page, TableStatus, Version
+from twofold.read.share import Attendance, Segment
+from twofold.read.store import Advance, Lease, Page, SegmentStatus, TableStatus, Version
 from twofold.read.table import Key, Row, Table
 from twofold.read.words import Word
 
@@ -423,32 +425,55 @@ class Held(msgspec.Struct):
     epoch: int = 0
     holder: str | None = None
     until: float = 0.0
+    seconds: float = 0.0
     head: Position = 0
 
 
 class Leasing(MemoryViews):
-    """No mistake: keeps leases, as an engine for many nodes must."""
+    """No mistake: keeps leases, as an engine for many nodes must, and knows the nodes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._held: dict[str, Held] = {}
+        self._held: dict[Segment, Held] = {}
+        self._nodes: dict[str, tuple[Collection[str], float]] = {}
 
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
-        held, moment = self._of(table), now()
+        held, moment = self._of(table, segment), now()
         if held.holder not in (None, holder) and held.until > moment:
             return Lease(held.epoch, str(held.holder), mine=False, seconds=held.until - moment)
         held.epoch += held.holder != holder
-        held.holder, held.until = holder, moment + seconds
+        held.holder, held.until, held.seconds = holder, moment + seconds, seconds
         return Lease(held.epoch, holder, mine=True, seconds=seconds)
 
     async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
-        if self._of(table).holder == holder:
-            self._of(table).holder = None
+        if self._of(table, segment).holder == holder:
+            self._of(table, segment).holder = None
+            self._moved.notify()
+
+    async def attend(self, node: str, tables: Collection[str], seconds: float) -> None:
+        self._nodes[node] = tables, now() + seconds
+
+    async def leave(self, node: str) -> None:
+        self._nodes.pop(node, None)
+        self._moved.notify()
+
+    async def attendance(self, node: str) -> Attendance:
+        nodes = {name: tables for name, (tables, until) in self._nodes.items() if until > now()}
+        held: dict[Segment, str | None] = {}
+        ends = [until for name, (_, until) in self._nodes.items() if name in nodes and name != node]
+        for table, kept in self._tables.items():
+            for segment in (Segment(table, number) for number in range(len(kept.segments))):
+                lease = self._held.get(segment, Held())
+                held[segment] = lease.holder if lease.until > now() else None
+                ends += [lease.until] if held[segment] not in (None, node) else []
+        return Attendance(nodes, held, min(ends, default=math.inf) - now())
 
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
-        stored = advance.epoch == self._of(table).epoch and await super().apply(table, replace(advance, epoch=0))
+        held = self._of(table, advance.segment)
+        stored = advance.epoch == held.epoch and await super().apply(table, replace(advance, epoch=0))
         if stored:
-            self._of(table).head = advance.head
+            held.head = advance.head
+            held.until = now() + held.seconds if held.holder is not None else held.until
         return stored
 
     async def status(self, table: Table[Any]) -> TableStatus:
@@ -456,13 +481,18 @@ class Leasing(MemoryViews):
         holder = held.holder if held.until > now() else None
         return replace(await super().status(table), holder=holder, head=held.head)
 
-    def _of(self, table: Table[Any]) -> Held:
-        return self._held.setdefault(table.versioned_name, Held())
+    async def segments(self, table: Table[Any]) -> Sequence[SegmentStatus]:
+        found = [self._of(table, number) for number in range(table.segments)]
+        holders = [held.holder if held.until > now() else None for held in found]
+        return [replace(each, holder=holders[number]) for number, each in enumerate(await super().segments(table))]
+
+    def _of(self, table: Table[Any], segment: int = 0) -> Held:
+        return self._held.setdefault(Segment(table.versioned_name, segment), Held())
 
 
 class AnyEpoch(Leasing):
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
-        return await super().apply(table, replace(advance, epoch=self._of(table).epoch))
+        return await super().apply(table, replace(advance, epoch=self._of(table, advance.segment).epoch))
 
 
 class SameEpoch(Leasing):
@@ -509,6 +539,52 @@ class LookThenTake(Leasing):
         if is_free:
             self._of(table).holder = None
         return await super().claim(table, holder, seconds)
+
+
+class HereForEver(Leasing):
+    """Never forgets a node."""
+
+    async def attend(self, node: str, tables: Collection[str], seconds: float) -> None:
+        await super().attend(node, tables, math.inf)
+
+
+class LeavesNobody(Leasing):
+    async def leave(self, node: str) -> None:
+        pass
+
+
+class LeavesWithAll(Leasing):
+    async def leave(self, node: str) -> None:
+        self._nodes.clear()
+
+
+class OldTables(Leasing):
+    """Keeps what a node said first of what it can project."""
+
+    async def attend(self, node: str, tables: Collection[str], seconds: float) -> None:
+        await super().attend(node, self._nodes.get(node, (tables,))[0], seconds)
+
+
+class OneLeaseForAll(Leasing):
+    """Keeps one lease a table."""
+
+    def _of(self, table: Table[Any], segment: int = 0) -> Held:
+        return super()._of(table)
+
+
+class HoldersForEver(Leasing):
+    """Shows leases that have run out as held."""
+
+    async def attendance(self, node: str) -> Attendance:
+        found = await super().attendance(node)
+        return replace(found, held={each: self._held.get(each, Held()).holder for each in found.held})
+
+
+class NothingEnds(Leasing):
+    """Does not tell when a lease runs out."""
+
+    async def attendance(self, node: str) -> Attendance:
+        return replace(await super().attendance(node), seconds=math.inf)
 
 
 class NoHints(MemoryViews):

@@ -55,6 +55,7 @@ ALLOWED: dict[str, Rights] = {
     | of("history.tags", *READING)
     | of("views.twofold_projections", *READING, *WRITING)
     | of("views.twofold_parked", *READING, *WRITING)
+    | of("views.twofold_nodes", *READING, *WRITING)
     | of(f"views.{TABLE.versioned_name}", *TABLE_VERBS)
     | of(f"views.{TABLE.live_name}", *VIEW_VERBS)
     | of("views", "CREATE TABLE", "CREATE VIEW", "CREATE FUNCTION", "CREATE TYPE"),

@@ -16,6 +16,8 @@ from twofold.read.table import Table
 Stand: TypeAlias = tuple[int, ...]
 """How some read models stand. While they stand so, their rows are the same."""
 
+_PATIENCE = 1.0
+
 
 class Freshness:
     """Knows how far each read model has come, and wakes who waits for it.
@@ -28,6 +30,7 @@ class Freshness:
         self._store = store
         self._reached: dict[str, Position] = {}
         self._segments: dict[str, dict[int, Position]] = {}
+        self._sums: dict[str, int] = {}
         self._moved = Signal()
         self._awaited: Counter[Table[Any]] = Counter()
         self._watched: Counter[Table[Any]] = Counter()
@@ -50,14 +53,27 @@ class Freshness:
     def moved(self, table: Table[Any], position: Position, segment: int = 0) -> None:
         """Note that queries of a live read model now see everything of a segment up to a position."""
         if table.segments == 1:
-            self._reached[table.versioned_name] = position
-        else:
-            segments = self._segments.setdefault(table.versioned_name, {})
+            self._note(table, position)
+        elif segment in (segments := self._segments.get(table.versioned_name, {})):
             segments[segment] = position
-            lowest = min(segments.values())
-            if len(segments) == table.segments and lowest >= 0:
-                self._reached[table.versioned_name] = lowest
+            if len(segments) == table.segments:
+                self._note_segments(table, list(segments.values()))
         self._moved.notify()
+
+    def _note(self, table: Table[Any], position: Position) -> bool:
+        # What a query saw once it always sees: what one segment tells late takes nothing back.
+        is_news = position > self._reached.get(table.versioned_name, -1)
+        if is_news:
+            self._reached[table.versioned_name] = position
+        return is_news
+
+    def _note_segments(self, table: Table[Any], positions: Sequence[Position]) -> bool:
+        """Note the checkpoints of all segments: the lowest is how far the whole is, their sum tells when any moved."""
+        before = self._sums.get(table.versioned_name, -1)
+        if min(positions) >= 0:
+            self._sums[table.versioned_name] = max(before, sum(positions))
+            self._note(table, min(positions))
+        return self._sums.get(table.versioned_name, -1) != before
 
     def reached(self, table: Table[Any]) -> Position | None:
         """Return how far a read model is known to have come; None while it is being built."""
@@ -87,17 +103,28 @@ class Freshness:
             # What is there already is found however short the time is.
             await self._look(tables)
             async with asyncio.timeout(timeout):
-                while not self.has(tables, position):
-                    await self._next_move(tables)
+                await self._until(tables, position)
         except TimeoutError as error:
             late = next((table for table in tables if not self.has([table], position)), tables[0])
             raise self._not_fresh(late, position, timeout) from error
         finally:
             self._awaited.subtract(tables)
 
+    async def _until(self, tables: Sequence[Table[Any]], position: Position) -> None:
+        time = asyncio.get_running_loop().time
+        looked = time()
+        while not self.has(tables, position):
+            await self._next_move(tables, _PATIENCE)
+            if time() - looked >= _PATIENCE:
+                # Another node may have taken over what hangs here and does not know it yet.
+                await self._look(tables, whoever=True)
+                looked = time()
+
     def stand(self, tables: Sequence[Table[Any]]) -> Stand:
         """Return how read models are known to stand."""
-        return tuple([self._reached.get(table.versioned_name, -1) for table in tables])
+        return tuple(
+            [(self._reached if table.segments == 1 else self._sums).get(table.versioned_name, -1) for table in tables]
+        )
 
     async def look(self, tables: Sequence[Table[Any]]) -> Stand:
         """Return how read models stand, after looking where others project them."""
@@ -134,9 +161,9 @@ class Freshness:
             self._watch.cancel()
             await asyncio.wait([self._watch])
 
-    async def _next_move(self, tables: Sequence[Table[Any]]) -> None:
+    async def _next_move(self, tables: Sequence[Table[Any]], timeout: float | None = None) -> None:
         watch = None if self._here.issuperset(tables) else self._watching()
-        await self._moved.wait()
+        await self._moved.wait(timeout)
         if watch is not None and watch.done() and not watch.cancelled() and (error := watch.result()):
             raise error
 
@@ -169,10 +196,16 @@ class Freshness:
             return NotFresh(building + "ask again, or see `twofold models` for its lag", **facts)
         return NotFresh(**facts)
 
-    async def _look(self, tables: Iterable[Table[Any]]) -> None:
+    async def _look(self, tables: Iterable[Table[Any]], *, whoever: bool = False) -> None:
         for table in tables:
-            if table not in self._here:
-                checkpoint = await self._store.checkpoint(table)
-                if checkpoint is not None and checkpoint != self._reached.get(table.versioned_name):
-                    self._reached[table.versioned_name] = checkpoint
-                    self._moved.notify()
+            if (whoever or table not in self._here) and await self._look_at(table):
+                self._moved.notify()
+
+    async def _look_at(self, table: Table[Any]) -> bool:
+        """Look how far a read model is; tell whether it has moved."""
+        if (checkpoint := await self._store.checkpoint(table)) is None:
+            return False
+        if table.segments == 1:
+            return self._note(table, checkpoint)
+        found = await self._store.segments(table)
+        return bool(found) and self._note_segments(table, [segment.checkpoint for segment in found])

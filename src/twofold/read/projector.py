@@ -18,6 +18,8 @@ from twofold.history.store import History
 from twofold.read.batching import Batching
 from twofold.read.folding import Folding
 from twofold.read.freshness import Freshness
+from twofold.read.share import Segment
+from twofold.read.sharing import Sharing
 from twofold.read.store import Advance, Lease, ViewStore
 from twofold.read.table import Key, Row, Table
 
@@ -54,6 +56,7 @@ class Projector:
         lease: for how many seconds a lease is taken; so long after its node died, another takes over.
         batch: how many events are folded and stored together, at least, while there are so many.
         segment: which of the table's segments.
+        sharing: tells which segments are this node's; without it the node takes whatever it can have.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Projector:
         lease: float = LEASE,
         batch: int = BATCH,
         segment: int = 0,
+        sharing: Sharing | None = None,
     ) -> None:
         self.table = table
         self.segment = segment
@@ -78,6 +82,8 @@ class Projector:
         self._holder = holder
         self._seconds = lease
         self._batch = batch
+        self._sharing = sharing
+        self._place = Segment(table.versioned_name, segment)
         self._folding = Batching(table, store, codec) if table.is_batch else Folding(table, store, codec, segment)
         # No types would stand for all of them.
         self._selection = Selection((Criterion(types=table.event_names),) if table.event_names else ())
@@ -132,6 +138,9 @@ class Projector:
         """Return as the one that projects: with a lease that lasts a while yet, and from where the table stands."""
         while True:
             now = asyncio.get_running_loop().time()
+            if not self._is_mine():
+                await self._stand_aside()
+                continue
             if self._lease is not None and now < self._renewal:
                 return
             lease = await self._store.claim(self.table, self._holder, self._seconds, self.segment)
@@ -143,6 +152,24 @@ class Projector:
             if is_news:
                 await self._take_up()
                 self._freshness.projects(self.table, self.segment, here=True)
+                self._tell()
+
+    def _is_mine(self) -> bool:
+        """Whether this node is to project the segment, or to go on with it."""
+        if self._sharing is None:
+            return True
+        if self._lease is None:
+            return self._sharing.may_claim(self._place)
+        return not self._sharing.is_to_leave(self._place)
+
+    async def _stand_aside(self) -> None:
+        """Give the segment away if this node has it, and wait until it may be this node's again."""
+        assert self._sharing is not None
+        seen = self._sharing.moved.calls
+        self.problem = None
+        self._freshness.projects(self.table, self.segment, here=False)
+        await self.release()
+        await self._sharing.moved.since(seen)
 
     async def _stand_by(self, lease: Lease) -> None:
         """Wait until the lease may have become free, by its end or by a release."""
@@ -207,6 +234,9 @@ class Projector:
             async with contextlib.aclosing(_gathered(pages, self._batch)) as batches:
                 async for following in batches:
                     if batch and not await self._advance(batch, batch[-1].position, head):
+                        return
+                    if not self._is_mine():
+                        await self._settle()
                         return
                     batch = following
             # A caught-up read model stands at the head, whether or not the last events are any of its own.

@@ -5,8 +5,8 @@ Its contract suite is in `twofold.testing.contracts`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from twofold.history.record import Position
 from twofold.read.index import Order
 from twofold.read.range import Operator
+from twofold.read.share import Attendance
 from twofold.read.table import Key, Row, Table
 from twofold.read.transaction import BatchTransaction
 from twofold.read.words import Word
@@ -285,4 +286,24 @@ class ViewStore(Protocol):
 
     async def close(self) -> None:
         """Release files and threads. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class SharedViewStore(ViewStore, Protocol):
+    """A view store that keeps leases, and knows the nodes that project, so that they share the segments among them."""
+
+    async def attend(self, node: str, tables: Collection[str], seconds: float) -> None:
+        """Note that a node projects, for so many seconds of the store's clock, and which tables: by versioned names.
+
+        It is said again before they are over.
+        """
+        ...
+
+    async def leave(self, node: str) -> None:
+        """Note that a node projects no longer. Its leases stay until they are released, or run out."""
+        ...
+
+    async def attendance(self, node: str) -> Attendance:
+        """Return which nodes project, and which holds what; `seconds` is until something of another one's runs out."""
         ...

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from twofold.engines.postgres.attendance import Attendances
 from twofold.engines.postgres.columns import quoted
 from twofold.engines.postgres.named import converted, numbered
 from twofold.engines.postgres.news import Listener, Teller
@@ -22,6 +23,7 @@ from twofold.errors import HistoryMismatch, InvalidFilter, OutcomeUnknown, Store
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.index import Changes, changes
+from twofold.read.share import Attendance
 from twofold.read.store import (
     Advance,
     Lease,
@@ -45,7 +47,7 @@ _REFUSALS = ("0A", "22", "25", "2B", "42", "54")
 
 
 class PostgresViews:
-    """Implements `twofold.read.store.ViewStore` on a database that any number of nodes share.
+    """Implements `twofold.read.store.SharedViewStore` on a database that any number of nodes share.
 
     Args:
         reader: the database as `twofold_reader`; None for a node that answers no queries.
@@ -60,6 +62,7 @@ class PostgresViews:
         self._moved = Signal()
         self._teller = Teller(self._projector, CHANNEL)
         self._listener = Listener(self._reader, CHANNEL, self._moved.notify)
+        self._attendances = Attendances(self._projector)
         self._sql = cache(ViewSql)
         self._kinds: dict[str, Sequence[str]] = {}
 
@@ -124,6 +127,19 @@ class PostgresViews:
         """Give up the holder's lease."""
         if await self._projector.call(statement("release"), *_identity(table), segment, holder):
             self._has_moved()
+
+    async def attend(self, node: str, tables: Collection[str], seconds: float) -> None:
+        """Note that a node projects; see `SharedViewStore.attend`."""
+        await self._attendances.attend(node, tables, seconds)
+
+    async def leave(self, node: str) -> None:
+        """Note that a node projects no longer."""
+        await self._attendances.leave(node)
+        self._has_moved()
+
+    async def attendance(self, node: str) -> Attendance:
+        """Return who projects what."""
+        return await self._attendances.attendance(node)
 
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
         """Return rows by key."""

@@ -21,6 +21,7 @@ from twofold.testing.contracts.views_ranges import ViewRanges
 from twofold.testing.contracts.views_reading import ViewReading
 from twofold.testing.contracts.views_search import ViewSearch
 from twofold.testing.contracts.views_segments import ViewSegments
+from twofold.testing.contracts.views_sharing import ViewSharing
 from twofold.testing.contracts.views_spares import ViewSpares
 from twofold.testing.contracts.views_versions import ViewVersions
 from twofold.testing.contracts.views_work import ViewWork
@@ -37,6 +38,7 @@ class ViewStoreContract(
     ViewKinds,
     ViewLeases,
     ViewSegments,
+    ViewSharing,
     ViewSpares,
     ViewParking,
     ViewWork,
