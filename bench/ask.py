@@ -12,7 +12,7 @@ from uuid import UUID
 
 from examples.profiles.app import GetProfile
 
-from bench.application import ProfilePage, app
+from bench.application import PageByName, ProfilePage, app, indexed
 from bench.filled import fill, project
 from bench.reading import reading
 from bench.result import Row, Target, check, row
@@ -24,6 +24,7 @@ from twofold.node import Role
 PAGE = 50
 _KEY = "SELECT user_id, name, bio, updates FROM profile WHERE user_id = ?"
 _PAGE = "SELECT user_id, name, bio, updates FROM profile WHERE user_id > ? ORDER BY user_id LIMIT ?"
+_NAMES = "SELECT user_id, name, bio, updates FROM named WHERE (name, user_id) > (?, ?) ORDER BY name, user_id LIMIT ?"
 READ: tuple[Role, ...] = ("read",)
 Measure = Callable[[Node], Coroutine[None, None, float]]
 
@@ -51,6 +52,51 @@ def bare_pages(data: Path, pages: int, _: Path) -> Readings:
         seconds = time.perf_counter() - started
     check(seen > 0, "the floor found no page")
     return {"floor, page": pages / seconds}
+
+
+def bare_names(data: Path, pages: int, _: Path) -> Readings:
+    """Return how many pages in the order of the names plain apsw reads a second, by the same index."""
+    last, seen = ("", ""), 0
+    with reading(data / "indexed" / "views.db") as connection:
+        started = time.perf_counter()
+        for _number in range(pages):
+            rows = connection.execute(_NAMES, (*last, PAGE)).fetchall()
+            seen += len(rows)
+            last = (str(rows[-1][1]), str(rows[-1][0])) if len(rows) == PAGE else ("", "")
+        seconds = time.perf_counter() - started
+    check(seen > 0, "the floor found no page")
+    return {"floor, names": pages / seconds}
+
+
+def with_names(data: Path, pages: int, rows: int, _: Path) -> Readings:
+    """Return the pages in the order of the names that a reading node answers a second."""
+
+    async def run() -> float:
+        async with indexed.open(f"sqlite:///{data}", views=f"sqlite:///{data}/indexed", roles=READ) as node:
+            return await by_name(pages, rows, node)
+
+    return {"names": asyncio.run(run())}
+
+
+async def by_name(pages: int, rows: int, node: Node) -> float:
+    """Return the pages a second in the order of the names, each beginning where the one before ended."""
+    cursor: str | None = None
+    walk: list[tuple[str, UUID]] = []
+    started = time.perf_counter()
+    for _ in range(pages):
+        found = await node.ask(PageByName(PAGE, cursor))
+        walk.extend((profile.name, profile.user_id) for profile in found)
+        cursor = found.next
+    seconds = time.perf_counter() - started
+    first = walk[:rows]
+    check(first == sorted(set(first)) and len(first) == min(rows, pages * PAGE), "the pages do not follow each other")
+    return pages / seconds
+
+
+async def project_names(data: Path) -> None:
+    """Make the read model that has an index, in a folder of its own."""
+    async with indexed.open(f"sqlite:///{data}", views=f"sqlite:///{data}/indexed", roles=("read", "project")) as node:
+        await node.caught_up(timeout=600)
 
 
 def with_node(name: str, data: Path, measured: Measure, _: Path) -> Readings:
@@ -108,12 +154,15 @@ def measure(run: Run) -> Sequence[Row]:
     with run.new_folder() as data:
         fill(data, ids, sizes.rows * 2)
         project(data)
+        asyncio.run(project_names(data))
         series = run.interleave(
             partial(bare_keys, data, keys),
             partial(with_node, "key", data, partial(by_key, keys, 1)),
             partial(with_node, "key, in flight", data, partial(by_key, keys, sizes.in_flight)),
             partial(bare_pages, data, sizes.pages),
             partial(with_node, "page", data, partial(by_page, sizes.pages, sizes.rows)),
+            partial(bare_names, data, sizes.pages),
+            partial(with_names, data, sizes.pages, sizes.rows),
         )
     keyed = f"{sizes.asks:,} queries for random ones of {sizes.rows:,} rows"
     bare = "SELECT by key through apsw, rows as tuples"
@@ -129,5 +178,11 @@ def measure(run: Run) -> Sequence[Row]:
         row(
             f"ask for a page of {PAGE}", f"{sizes.pages:,} pages by find(order_by=key, limit, after=cursor)", "/s",
             series["page"], floor=series["floor, page"], floor_measured="SELECT … WHERE key > ? LIMIT through apsw",
+        ),
+        row(
+            f"ask for a page of {PAGE} by an index",
+            f"{sizes.pages:,} pages by find(order_by=name, limit, after=cursor)", "/s",
+            series["names"], floor=series["floor, names"], target=Target(at_least=3_000),
+            floor_measured="SELECT … WHERE (name, key) > (?, ?) LIMIT through apsw",
         ),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import time
 
 from bench.child import say
 from bench.result import check
-from bench.upcoming import profiles_with
+from bench.variants import profiles_with
 
 _KIBIBYTES = 2**10
 
@@ -20,7 +20,6 @@ _KIBIBYTES = 2**10
 async def run(url: str, version: int, events: int) -> None:
     """Wait for the word, open, be live, say how long it took and how much memory it needed."""
     app = profiles_with(version=version)
-    assert app is not None
     say("ready")
     sys.stdin.readline()
     started = time.perf_counter()

@@ -9,13 +9,12 @@ import asyncio
 import sys
 
 from bench.child import say
-from bench.upcoming import profiles_with
+from bench.variants import profiles_with
 
 
 async def run(url: str, segments: int) -> None:
     """Wait for the word, then project until standard input ends."""
-    app = profiles_with(**({} if segments == 1 else {"segments": segments}))
-    assert app is not None
+    app = profiles_with(segments=segments)
     say("ready")
     sys.stdin.readline()
     async with app.open(url, roles=("project",)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,8 @@ import apsw
 import msgspec
 
 from bench.result import check
+
+_PATIENCE = 10.0
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -35,10 +38,10 @@ def settings_of(connection: apsw.Connection) -> Settings:
 
 
 class Witness:
-    """Knows every connection that this process opened while it watched."""
+    """Knows every connection that this process opened to write a history while it watched."""
 
     def __init__(self) -> None:
-        self._seen: list[apsw.Connection] = []
+        self._writing: list[apsw.Connection] = []
 
     def history_settings(self) -> Settings:
         """Return the settings of the connection that writes history.db, which must be durable.
@@ -46,7 +49,7 @@ class Witness:
         Raises:
             WrongResult: no connection writes it, or one is not in WAL mode with synchronous FULL.
         """
-        found = [settings_of(connection) for connection in self._seen if _writes_history(connection)]
+        found = [read for connection in self._writing if (read := _settings_when_idle(connection)) is not None]
         check(bool(found), "the engine has no open connection that writes history.db")
         for settings in found:
             check(settings.synchronous == 2, f"PRAGMA synchronous is {settings.synchronous}, not 2 (FULL)")
@@ -56,16 +59,26 @@ class Witness:
     @contextmanager
     def watching(self) -> Iterator[Witness]:
         """Note the connections that are opened in this block."""
-        apsw.connection_hooks.append(self._seen.append)
+        apsw.connection_hooks.append(self._note)
         try:
             yield self
         finally:
-            apsw.connection_hooks.remove(self._seen.append)
-            self._seen.clear()
+            apsw.connection_hooks.remove(self._note)
+            self._writing.clear()
+
+    def _note(self, connection: apsw.Connection) -> None:
+        if connection.filename.endswith("history.db") and not connection.readonly("main"):
+            self._writing.append(connection)
 
 
-def _writes_history(connection: apsw.Connection) -> bool:
-    try:
-        return connection.filename.endswith("history.db") and not connection.readonly("main")
-    except apsw.ConnectionClosedError:
-        return False
+def _settings_when_idle(connection: apsw.Connection) -> Settings | None:
+    """Return a connection's settings; None if it is closed. A thread of the engine may be busy with it for a while."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return settings_of(connection)
+        except apsw.ConnectionClosedError:
+            return None
+        except apsw.ThreadingViolationError:
+            check(time.monotonic() < deadline, "the connection that writes history.db is never idle")
+            time.sleep(0.001)
