@@ -49,7 +49,9 @@ def measure(run: Run) -> Sequence[Row]:
     """Measure both in turn."""
     with server() as place:
         series = run.interleave(
-            partial(_catch_up, "one", place, 1, run.sizes), partial(_catch_up, "two", place, _SEGMENTS, run.sizes)
+            partial(_catch_up, "one", place, 1, run.sizes),
+            partial(_catch_up, "two", place, _SEGMENTS, run.sizes),
+            warm_up=False,
         )
     return [
         row(

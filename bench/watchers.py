@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from examples.profiles.app import GetProfile, RegisterUser, UpdateProfile, app
 
 from bench.result import Row, Target, check, row
 from bench.rounds import Readings, Run
 from bench.workload import users
-from twofold import Node
 
 _CHANGES = 5
 
@@ -28,9 +26,8 @@ async def _watched(url: str, watchers: int) -> float:
         changed = asyncio.Condition()
 
         async def watch(number: int) -> None:
-            watching: Any = node.watch(GetProfile(user))  # type: ignore[attr-defined]
-            async for profile in watching:
-                seen[number] = getattr(profile, "name", "")
+            async for profile in node.watch(GetProfile(user)):
+                seen[number] = profile.name if profile is not None else ""
                 async with changed:
                     changed.notify_all()
 
@@ -58,10 +55,7 @@ def _of_node(watchers: int, folder: Path) -> Readings:
 
 
 def measure(run: Run) -> Sequence[Row]:
-    """Measure on a full node on SQLite, if nodes can be watched."""
-    if not hasattr(Node, "watch"):
-        run.skip("watchers: this version's nodes have no live queries")
-        return []
+    """Measure on a full node on SQLite."""
     watchers = run.sizes.watchers
     series = run.interleave(partial(_of_node, watchers))
     return [
