@@ -81,7 +81,11 @@ def measure(run: Run) -> Sequence[Row | Chart]:
     work = prepared(run.sizes)
     template = _recorded(run, work)
     series = run.interleave(
-        partial(_floor, work, template), partial(_node, work), partial(_peer, work), partial(_umadb, work)
+        partial(_floor, work, template),
+        partial(_node, work),
+        partial(_peer, work),
+        partial(_umadb, work),
+        warm_up=False,  # the registrations before the stages are one
     )
     over = f"over {run.sizes.users:,} boundaries; roles: write"
     many, single = f"{run.sizes.levels[-2]} in flight", "one at a time"

@@ -57,7 +57,7 @@ async def _check(url: str, before: int, positions: Sequence[int]) -> None:
 def measure(run: Run) -> Sequence[Row]:
     """Measure two writing processes against one."""
     sizes = run.sizes
-    series = run.interleave(partial(together, "one", 1, sizes), partial(together, "two", 2, sizes))
+    series = run.interleave(partial(together, "one", 1, sizes), partial(together, "two", 2, sizes), warm_up=False)
     return [
         row(
             "two processes, one history",

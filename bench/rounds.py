@@ -44,9 +44,12 @@ class Run(msgspec.Struct, frozen=True):
             shutil.rmtree(folder, ignore_errors=True)
 
     def interleave(self, *contenders: Contender, warm_up: bool = True) -> Series:
-        """Return what each contender read in each round, by the name of the reading."""
+        """Return what each contender read in each round, by the name of the reading.
+
+        A run of one round is only a look, and has no warm-up.
+        """
         series: Series = defaultdict(list)
-        for number in range(0 if warm_up else 1, self.rounds + 1):
+        for number in range(0 if warm_up and self.rounds > 1 else 1, self.rounds + 1):
             found: dict[str, float] = {}
             for contender in contenders:
                 with self.new_folder() as folder:

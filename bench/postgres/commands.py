@@ -84,6 +84,7 @@ def measure(run: Run) -> Sequence[Row | Chart]:
             partial(_floor, place, work, template),
             partial(_node, place, work),
             *(partial(_peer, mode, place, work) for mode in ("postgres", "postgres-fast", "dcb")),
+            warm_up=False,  # the registrations before the stages are one
         )
         said = place.said
     return [*_rows(run, work, series, said), *charts_of("postgres", "PostgreSQL", work, series, LABELS, _REMARK)]
