@@ -163,7 +163,7 @@ async def test_a_cursor_of_another_order_or_from_elsewhere_is_refused(offers: Vi
     page = await offers.find(order_by="name", limit=2)
     assert page.next is not None
     ordered = [("name", False), ("shop", False), ("day", False)]
-    forged = [made_up(ordered, values) for values in (["a"], ["a", 1, "b"], ["a", None, "b"], "a")]
+    forged = [made_up(ordered, values) for values in (["a"], ["a", 1, "b"], ["a", None, "b"], ["a", "b", "c"], "a")]
     for cursor in ("nonsense", "", "é", *forged):
         with pytest.raises(InvalidCursor):
             await offers.find(order_by="name", limit=2, after=cursor)

@@ -56,6 +56,11 @@ class Column(msgspec.Struct, frozen=True):
         """The type without None, constraints and tags."""
         return _bare(self.type)[0]
 
+    @property
+    def plain(self) -> Any:
+        """The class of which every instance fits, where there is one: none where constraints narrow it."""
+        return self.bare if isinstance(self.bare, type) and not _is_narrowed(self.type) else None
+
 
 def column_of(model: type[ReadModel], field: msgspec.structs.FieldInfo) -> Column:
     """Return the column of a field.
@@ -101,6 +106,16 @@ def _bare(annotation: Any) -> tuple[Any, bool]:
             return annotation, optional
 
 
+def _is_narrowed(annotation: Any) -> bool:
+    if get_origin(annotation) is Annotated:
+        annotation, *extras = get_args(annotation)
+        if any(isinstance(extra, msgspec.Meta) for extra in extras):
+            return True
+    supertype = getattr(annotation, "__supertype__", None)
+    parts = [supertype] if supertype is not None else get_args(annotation)
+    return any(_is_narrowed(part) for part in parts)
+
+
 def _without_none(annotation: Any) -> list[Any]:
     return [part for part in get_args(annotation) if part is not type(None)]
 
@@ -120,7 +135,7 @@ def _conversion(bare: Any) -> tuple[Kind, Callable[[Any], Scalar], Callable[[Any
         int: ("integer", _integer, None),
         float: ("real", _real, None),
         bytes: ("bytes", _bytes, None),
-        UUID: ("uuid", _as_text(UUID, str), UUID),
+        UUID: ("uuid", _as_text(UUID, msgspec.to_builtins), _uuid),
         datetime: ("time", _as_text(datetime, _time_text), datetime.fromisoformat),
         date: ("text", _day_text, date.fromisoformat),
         time: ("text", _as_text(time, time.isoformat), time.fromisoformat),
@@ -221,6 +236,14 @@ def _as_text(kind: type, convert: Callable[[Any], str]) -> Callable[[Any], str]:
         return convert(value)
 
     return to_row
+
+
+def _uuid(text: str) -> UUID:
+    # In a fourth of the time that the class itself takes: a page has one for each row.
+    try:
+        return msgspec.convert(text, UUID)
+    except msgspec.ValidationError as error:
+        raise ValueError("expected a UUID") from error
 
 
 def _decimal_text(value: Decimal) -> str:

@@ -39,6 +39,8 @@ class Table(Generic[M]):
         model: the read model's class.
         every: the application's events, for a read model whose `evolve` takes `Event`, which is all of them.
 
+    `versioned_name` is the name of the table for this definition; the live name is a view over one of these.
+
     Raises:
         DeclarationError: the class cannot be kept in a table.
     """
@@ -59,9 +61,11 @@ class Table(Generic[M]):
         self.is_batch = project_of(model) is not None
         self.tables = tables_of(model)
         self._by_name = {column.name: column for column in self.columns}
+        self._plain = {column.name: column.plain for column in self.columns}
         self.indexes = indexes_of(model, self._by_name)
         self.search = self._searched()
         self.fingerprint = self._fingerprint()
+        self.versioned_name = self._versioned_name()
         self._to_row = [(column.name, column.optional, column.to_row) for column in self.columns]
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
         self._settled = [(column.name, form) for column in self.columns if (form := settled_form(column))]
@@ -91,11 +95,6 @@ class Table(Generic[M]):
         ]
 
     @property
-    def versioned_name(self) -> str:
-        """The name of the table for this definition; the live name is a view over one of these."""
-        return f"{self.live_name}__{self.version}"
-
-    @property
     def version(self) -> str:
         """What tells this table from the read model's others: the fingerprint, with a word behind it for the spare."""
         return f"{self.fingerprint}{_SPARE if self.is_spare else ''}"
@@ -112,9 +111,7 @@ class Table(Generic[M]):
     @cached_property
     def spare(self) -> Table[M]:
         """The table beside this one, of the same definition: where a rebuild fills it, and where it leaves the old."""
-        spare = copy.copy(self)
-        spare.is_spare = True
-        return spare
+        return self._copied(self.fingerprint, is_spare=True)
 
     @cached_property
     def shape(self) -> str:
@@ -127,9 +124,16 @@ class Table(Generic[M]):
 
     def of_version(self, version: str) -> Table[M]:
         """Return the table of another version whose shape is this one's."""
+        return self._copied(version.removesuffix(_SPARE), is_spare=version.endswith(_SPARE))
+
+    def _copied(self, fingerprint: str, *, is_spare: bool) -> Table[M]:
         other = copy.copy(self)
-        other.fingerprint, other.is_spare = version.removesuffix(_SPARE), version.endswith(_SPARE)
+        other.fingerprint, other.is_spare = fingerprint, is_spare
+        other.versioned_name = other._versioned_name()
         return other
+
+    def _versioned_name(self) -> str:
+        return f"{self.live_name}__{self.version}"
 
     def row(self, instance: M) -> Row:
         """Return an instance as values for the database, in the order of the columns.
@@ -206,7 +210,7 @@ class Table(Generic[M]):
         if value is None:
             return None
         try:
-            if msgspec.convert(value, column.type) != value:
+            if type(value) is not self._plain[name] and msgspec.convert(value, column.type) != value:
                 raise TypeError(f"found {type(value).__name__}")
             return column.to_row(value)
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
