@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -14,9 +15,13 @@ from twofold.read.cursor import cursor_at, values_in
 from twofold.read.index import Order
 from twofold.read.range import Operator, Range
 from twofold.read.rows import Rows
+from twofold.read.select import sql_table, text_of
 from twofold.read.store import Page
 from twofold.read.table import Table
 from twofold.read.words import wanted_words
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 M = TypeVar("M", bound=ReadModel)
 _MOST = 2**31
@@ -114,15 +119,33 @@ class View(Generic[M]):
         page = Page(equals=self._equals(wanted), ranges=tuple(self._ranges(wanted)))
         return await self._store.count(self._table, page)
 
-    async def sql(self, text: str, /, **values: Any) -> list[M]:
-        """Return the rows that the rest of a SELECT statement finds.
+    @cached_property
+    def table(self) -> sqlalchemy.Table:
+        """The read model as a table of SQLAlchemy, for `sql(select(view.table).where(…))`.
+
+        Raises:
+            MissingExtra: SQLAlchemy is not installed.
+        """
+        return sql_table(self._table)
+
+    async def sql(self, statement: str | sqlalchemy.Select[Any], /, **values: Any) -> list[M]:
+        """Return the rows that the rest of a SELECT statement finds, or a `Select` of SQLAlchemy.
 
             await profiles.sql("where updates > :least order by name limit 10", least=3)
+            await profiles.sql(select(profiles.table).where(profiles.table.c.updates > 3))
 
-        Write the text yourself; whatever comes from outside goes into `values`, by name.
+        Write the text yourself; whatever comes from outside goes into `values`, by name. A Select is one of the view's
+        whole table, and reads nothing else.
         """
+        if isinstance(statement, str):
+            text, given = statement, dict(values)
+        else:
+            own, dialect = self.__dict__.get("table"), getattr(self._store, "dialect", "")
+            if not dialect:
+                raise self._refused("its store knows no SQL")
+            text, given = text_of(self._table, own, statement, dialect, values)
         try:
-            bound = {name: plain(value) for name, value in values.items()}
+            bound = {name: plain(value) for name, value in given.items()}
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
             raise self._refused(f"a value cannot be used: {error}") from error
         return [self._table.instance(row) for row in await self._store.sql(self._table, text, bound)]

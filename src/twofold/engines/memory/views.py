@@ -84,6 +84,8 @@ class _Kept:
 class MemoryViews:
     """Implements `twofold.read.store.ViewStore`; what it does is what every engine must do."""
 
+    dialect = "sqlite"
+
     def __init__(self) -> None:
         self._tables: dict[str, _Kept] = {}
         self._moved = Signal()

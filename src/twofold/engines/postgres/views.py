@@ -54,6 +54,8 @@ class PostgresViews:
         projector: the database as `twofold_projector`; None for a node that projects nothing.
     """
 
+    dialect = "postgresql"
+
     def __init__(self, reader: Server | None, projector: Server | None) -> None:
         servers = [server for server in (reader, projector) if server is not None]
         self._servers = servers

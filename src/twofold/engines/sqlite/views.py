@@ -57,6 +57,8 @@ class SqliteViews:
         UnsafeSqlite, StoreUnavailable, ForeignFile, NewerSchema, StoreBusy: it cannot be opened.
     """
 
+    dialect = "sqlite"
+
     def __init__(self, folder: Path) -> None:
         self._file = File(
             folder / "views.db",

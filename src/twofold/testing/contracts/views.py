@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from twofold.testing.contracts.views_hostile import ViewHostility
 from twofold.testing.contracts.views_indexes import ViewIndexes
 from twofold.testing.contracts.views_kinds import ViewKinds
 from twofold.testing.contracts.views_leases import ViewLeases
@@ -21,6 +22,7 @@ from twofold.testing.contracts.views_ranges import ViewRanges
 from twofold.testing.contracts.views_reading import ViewReading
 from twofold.testing.contracts.views_search import ViewSearch
 from twofold.testing.contracts.views_segments import ViewSegments
+from twofold.testing.contracts.views_select import ViewSelects
 from twofold.testing.contracts.views_sharing import ViewSharing
 from twofold.testing.contracts.views_spares import ViewSpares
 from twofold.testing.contracts.views_versions import ViewVersions
@@ -35,6 +37,8 @@ class ViewStoreContract(
     ViewPaging,
     ViewIndexes,
     ViewSearch,
+    ViewSelects,
+    ViewHostility,
     ViewKinds,
     ViewLeases,
     ViewSegments,
