@@ -13,7 +13,10 @@ from twofold.message import Command, Event, Metadata, Occurred, Query
 from twofold.model import Delete, ReadModel, WriteModel
 from twofold.node import ModelStatus, Node
 from twofold.read.answer import Answer
+from twofold.read.comparison import Compared, Difference
+from twofold.read.parking import ParkedKey, Retried
 from twofold.read.range import Range
+from twofold.read.rebuild import Rebuilt
 from twofold.read.transaction import BatchTransaction
 from twofold.read.view import Found, View
 from twofold.session import Session, SyncSession
@@ -31,8 +34,10 @@ __all__ = [
     "BatchTransaction",
     "Causation",
     "Command",
+    "Compared",
     "Context",
     "Delete",
+    "Difference",
     "Event",
     "Found",
     "Hashed",
@@ -42,14 +47,17 @@ __all__ = [
     "Node",
     "NotFresh",
     "Occurred",
+    "ParkedKey",
     "Preview",
     "Principal",
     "Proceed",
     "Query",
     "Range",
     "ReadModel",
+    "Rebuilt",
     "Receipt",
     "Rejected",
+    "Retried",
     "Session",
     "SyncNode",
     "SyncSession",

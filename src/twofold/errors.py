@@ -24,6 +24,10 @@
     ├── RoleMissing             the node does not run that side               role_missing
     ├── ProjectionStopped       a projection cannot go on                     projection_stopped
     ├── TooManyParked           more keys are parked than its limit allows    too_many_parked
+    ├── CannotRetry             parked events cannot be applied after all     cannot_retry
+    ├── CannotRebuild           a read model cannot be rebuilt now            cannot_rebuild
+    ├── CannotVerify            a read model cannot be compared row by row    cannot_verify
+    ├── NotBuilt                a read model is still to be built             not_built
     ├── InvalidSetting          a setting of a node cannot be used            invalid_setting
     ├── MissingExtra            an optional dependency is not installed       missing_extra
     ├── CannotListen            a server cannot have its address or port      cannot_listen
@@ -289,6 +293,40 @@ class TooManyParked(TwofoldError):
     _template = (
         "more than {limit} keys of read model {model} would be parked, so its projection stops before that; "
         "see `twofold models parked` for what failed and mend it, or raise max_parked= of the class"
+    )
+
+
+class CannotRetry(TwofoldError):
+    """Parked events cannot be taken up, or given up. Facts: `model`, `problem`."""
+
+    code = "cannot_retry"
+    _template = "parked events of read model {model}: {problem}"
+
+
+class CannotRebuild(TwofoldError):
+    """A read model was not rebuilt; nothing was changed in what is live. Facts: `model`, `problem`."""
+
+    code = "cannot_rebuild"
+    _template = "read model {model} was not rebuilt: {problem}"
+
+
+class CannotVerify(TwofoldError):
+    """A read model is projected with SQL of its own, which no shadow elsewhere can run. Facts: `model`."""
+
+    code = "cannot_verify"
+    _template = (
+        "read model {model} is projected in batches, by SQL that runs where it is kept, so it cannot be folded once "
+        "more elsewhere; rebuild it instead"
+    )
+
+
+class NotBuilt(TwofoldError):
+    """A read model was never built as it is defined now. Facts: `model`, `doing`."""
+
+    code = "not_built"
+    _template = (
+        "read model {model} is not built yet as it is defined now, so there is nothing to {doing}; "
+        "run a node that projects, and see `twofold models` for its lag"
     )
 
 

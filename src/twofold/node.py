@@ -37,10 +37,15 @@ from twofold.history.ledger import RESULTS, LedgerEntry, LedgerSearch, Result
 from twofold.history.record import Position, Recorded, Submission
 from twofold.history.store import History, TransactionalHistory
 from twofold.message import Command, Query, tags_of
+from twofold.models import Model, Models
 from twofold.read.answer import Answer
 from twofold.read.asking import Asking, Demand
+from twofold.read.comparison import Compared
+from twofold.read.filling import Told
 from twofold.read.freshness import Freshness
+from twofold.read.parking import ParkedKey, Retried
 from twofold.read.projector import LEASE, Projector
+from twofold.read.rebuild import Rebuilt
 from twofold.read.sharing import Sharing, sharings_of
 from twofold.read.store import ViewStore
 from twofold.read.stores import Views, statuses_of
@@ -549,6 +554,78 @@ class Node:
             )
         return found
 
+    async def rebuild(
+        self, model: Model, *, undo: bool = False, force: bool = False, progress: Told | None = None
+    ) -> Rebuilt:
+        """Build a read model anew beside what is live, compare the two, and exchange them in one transaction.
+
+        Queries are answered all the time, and never from less than before. What was live is kept beside it until the
+        next rebuild begins.
+
+        Args:
+            model: the read model, or its name.
+            undo: bring what was live before the last rebuild up to date, and exchange the two again.
+            force: exchange them even if more keys are parked in the new one.
+            progress: is called with the position that was reached, and the one at which it is done.
+
+        Raises:
+            CannotRebuild: another rebuild is at work, more keys would be parked, or there is nothing to undo.
+            NotBuilt: the read model is not live yet.
+            TooManyParked: more keys would be parked than the read model allows.
+            UnknownMessage: there is no such read model.
+            NodeClosed, RoleMissing, StoreError: what is live is as it was.
+        """
+        return await self._upkeep().rebuild(model, undo=undo, force=force, progress=progress)
+
+    async def verify(self, model: Model, *, progress: Told | None = None) -> Compared:
+        """Fold the history once more, into a shadow on the disk, and compare every live row with it.
+
+        The live read model goes on; each row is compared as of its own checkpoint. Keys that are parked are left out.
+
+        Args:
+            model: the read model, or its name.
+            progress: is called with the position that the shadow has reached, and the one at which it is done.
+
+        Raises:
+            NotBuilt: the read model is not live yet.
+            CannotVerify: it is projected in batches with SQL of its own.
+            UnknownMessage: there is no such read model.
+            NodeClosed, RoleMissing, StoreError: it could not be verified.
+        """
+        return await self._upkeep().verify(model, progress=progress)
+
+    async def parked(self, model: Model) -> list[ParkedKey]:
+        """Return the keys of a read model whose events could not be applied, with the error and those events.
+
+        Raises:
+            UnknownMessage: there is no such read model.
+            NodeClosed, RoleMissing, StoreError: it cannot be told.
+        """
+        return await self._upkeep().parked(model)
+
+    async def retry_parked(self, model: Model, key: str | None = None) -> list[Retried]:
+        """Apply the parked events of a key, or of all, in their order, with the code as it is now.
+
+        A key of which an event fails again is left as it was, and told with that error.
+
+        Args:
+            model: the read model, or its name.
+            key: as `ParkedKey.key` tells it; of a key of one field, the value alone will do.
+
+        Raises:
+            CannotRetry: nothing is parked under the key, or its events cannot tell their row.
+            UnknownMessage: there is no such read model.
+            NodeClosed, RoleMissing, StoreError: nothing was changed.
+        """
+        return await self._upkeep().retry_parked(model, key)
+
+    async def drop_parked(self, model: Model, key: str) -> int:
+        """Give up all parked events of a key, and return how many there were. The row is then not what a rebuild makes.
+
+        Args and raises: see `retry_parked`.
+        """
+        return await self._upkeep().drop_parked(model, key)
+
     async def caught_up(self, *, after: Receipt | Position | None = None, timeout: float = 60.0) -> Position:
         """Return when every read model has reached a position (the head, if none is given), and which.
 
@@ -659,6 +736,11 @@ class Node:
         if self._asking is None:
             raise self._not_running("read")
         return self._asking
+
+    def _upkeep(self) -> Models:
+        if self._views is None or "project" not in self.roles:
+            raise self._not_running("project")
+        return Models(self.app, self.history, self._views, self.name)
 
     async def _start(self) -> None:
         self._history = await _opened(self._open_history())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from twofold.engines.memory import MemoryHistory, MemoryViews
@@ -119,6 +121,17 @@ def storage_at(url: str) -> Storage:
         case ("postgresql" | "postgres", _, _):
             return _postgres(url)
     raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found another scheme")
+
+
+@asynccontextmanager
+async def shadow_views() -> AsyncIterator[ViewStore]:
+    """Give an empty view store that is gone at the end of the block; what it holds is on the disk, not in memory."""
+    with TemporaryDirectory(prefix="twofold-shadow-") as folder:
+        views = SqliteViews(Path(folder))
+        try:
+            yield views
+        finally:
+            await views.close()
 
 
 def database_at(url: str) -> PostgresStorage:

@@ -50,11 +50,12 @@ def codec_of(*models: type[ReadModel]) -> Codec:
 
 
 def projector_of(
-    model: type[ReadModel], history: MemoryHistory, store: ViewStore, holder: str = "this process"
+    model: type[ReadModel], history: MemoryHistory, store: ViewStore, holder: str = "this process", segment: int = 0
 ) -> Projector:
     """Return a projector that has not been prepared yet."""
+    codec, freshness = codec_of(model), Freshness(store)
     # Each page of the history is a batch of its own.
-    return Projector(table_of(model), history, store, codec_of(model), Freshness(store), holder=holder, batch=1)
+    return Projector(table_of(model), history, store, codec, freshness, holder=holder, batch=1, segment=segment)
 
 
 async def project(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:

@@ -13,11 +13,14 @@ from tests.engines.conftest import memory_views, postgres_views, sqlite_views
 from tests.read.rig import append, codec_of, rows_in, table_of
 from twofold import App, BatchTransaction, Command, Event, Occurred, Query, ReadModel, Rejected, Tag, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
-from twofold.errors import DeclarationError, StoreError
+from twofold.errors import CannotVerify, DeclarationError, StoreError
 from twofold.model import ReadModelType
 from twofold.read.freshness import Freshness
+from twofold.read.parking import Parking, Retried
 from twofold.read.projector import Projector
+from twofold.read.rebuild import Rebuild
 from twofold.read.store import ViewStore
+from twofold.read.verification import Verification
 from twofold.testing.contracts import ViewEngine
 
 pytestmark = pytest.mark.anyio
@@ -212,3 +215,24 @@ def test_what_a_batch_projection_cannot_have_is_refused() -> None:
     assert "further table" in refused(project=staticmethod(project), tables={"Bad Name": "a text"})
     assert "no project" in refused(evolve=evolve, tables={"more": "a text"})
     assert "segments=0" in refused(evolve=evolve, segments=0)
+
+
+async def test_a_batch_projection_is_rebuilt_beside_and_its_parked_events_are_taken_up_or_left(
+    store: ViewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history, table = MemoryHistory(), table_of(Takings)
+    await append(history, *EVENTS, Sold("c", "poison", 0), Sold("c", "tea", 0))
+    await projected(store, history, 5000)
+    parking = Parking(table, history, store, codec_of(Takings))
+    [left] = await parking.retry()
+    assert (left.key, left.events, left.error) == ('["c"]', 0, "ValueError: no such item")
+    monkeypatch.setattr(f"{__name__}.BROKEN", [""])
+    await append(history, Priced("poison", 100))
+    await projected(store, history, 5000)
+    assert await parking.retry("c") == [Retried('["c"]', 2)]
+    assert await rows_in(store, table) == [*TAKEN, ("c", 2, 105)]
+    found = await Rebuild(table, history, store, codec_of(Takings), "a rebuild").run(force=True)
+    assert (found.position, found.differing) == (11, None)
+    assert not await store.parked(table, '["a"]')
+    with pytest.raises(CannotVerify):
+        await Verification(table, history, store, codec_of(Takings), MemoryViews()).run()

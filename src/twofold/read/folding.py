@@ -156,7 +156,7 @@ class Folding:
         except KeyError:
             key = self.table.key_of(values)
         if None in key:
-            raise TypeError(f"the key {', '.join(self.table.key)} is missing from the event")
+            raise self._lacks_key()
         if len(self._keys) >= _KEYS_KEPT:
             self._keys.clear()
         is_here = segment_of(key, self.table.segments) == self._segment
@@ -204,6 +204,16 @@ class Folding:
         instance = self._evolve(instance, Touched(values), happening)
         return None if instance is None else self._row(key, instance)
 
+    def keys_of(self, happening: Happening) -> Mapping[Key, tuple[Any, ...]]:
+        """Return the keys of all rows that an event touches, whatever their segment, with the application's values.
+
+        Raises what the application's code raises.
+        """
+        found = {self.table.key_of(values): values for values in self._keys_of(happening.event, happening.metadata)}
+        if any(None in key for key in found):
+            raise self._lacks_key()
+        return found
+
     def happening(self, recorded: Recorded) -> Happening:
         """Return an event as rows meet it."""
         return Happening(recorded, self._codec.decode(recorded), recorded.metadata if self._wants_metadata else None)
@@ -228,6 +238,9 @@ class Folding:
         if self.table.key_in(row) != key:
             raise ValueError("evolve changed the key of its row")
         return row
+
+    def _lacks_key(self) -> TypeError:
+        return TypeError(f"the key {', '.join(self.table.key)} is missing from the event")
 
 
 def report_parked(name: str, recorded: Recorded, error: Exception) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from twofold.errors import HistoryMismatch, StoreError, TooManyParked, TwofoldError
-from twofold.history.boundary import Criterion, Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Position, Recorded
 from twofold.history.store import History
@@ -85,8 +84,7 @@ class Projector:
         self._sharing = sharing
         self._place = Segment(table.versioned_name, segment)
         self._folding = Batching(table, store, codec) if table.is_batch else Folding(table, store, codec, segment)
-        # No types would stand for all of them.
-        self._selection = Selection((Criterion(types=table.event_names),) if table.event_names else ())
+        self._selection = table.selection
         self._lease: Lease | None = None
         self._renewal = 0.0
         self._seen = 0
@@ -106,10 +104,17 @@ class Projector:
         """
         await self._take_up()
 
-    async def catch_up(self) -> None:
-        """Bring the read model to the head as it is now, once. Raises what stops it."""
+    async def catch_up(self, until: Position | None = None) -> None:
+        """Bring the read model to the head as it is now, or no further than to a position, once. Raises what stops it.
+
+        It has not come so far where another one has stored a batch in between.
+        """
         await self._lead()
-        await self._project(await self._history.head())
+        head = await self._history.head()
+        if until is None:
+            await self._project(head)
+        elif until > self._checkpoint or not self._ready:
+            await self._project(max(self._checkpoint, min(until, head)))
 
     async def run(self) -> None:
         """Project until cancelled. What cannot go on is told in `problem`, logged, and tried again."""
@@ -150,7 +155,12 @@ class Projector:
             is_news = self._lease is None or self._lease.epoch != lease.epoch
             self._lease, self._renewal = lease, now + lease.seconds / 3
             if is_news:
-                await self._take_up()
+                try:
+                    await self._take_up()
+                except BaseException:
+                    # Another try is to begin here again.
+                    self._lease = None
+                    raise
                 self._freshness.projects(self.table, self.segment, here=True)
                 self._tell()
 

@@ -14,6 +14,7 @@ import msgspec
 from twofold import wire
 from twofold.errors import DeclarationError, InvalidFilter
 from twofold.fingerprint import code_of, digest, schema_of, type_text
+from twofold.history.boundary import Criterion, Selection
 from twofold.message import Event
 from twofold.model import ReadModel, check_read_model, fold_of, project_of
 from twofold.place import where_is
@@ -107,6 +108,12 @@ class Table(Generic[M]):
     def further_name(self, name: str) -> str:
         """Return the name of one of the further tables of a read model that projects with SQL of its own."""
         return f"{self.versioned_name}__{name}"
+
+    @property
+    def selection(self) -> Selection:
+        """The events that it is projected from."""
+        # No types would stand for all of them.
+        return Selection((Criterion(types=self.event_names),) if self.event_names else ())
 
     @cached_property
     def spare(self) -> Table[M]:
