@@ -10,7 +10,17 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
@@ -47,7 +57,7 @@ from twofold.read.parking import ParkedKey, Retried
 from twofold.read.projector import LEASE, Projector
 from twofold.read.rebuild import Rebuilt
 from twofold.read.sharing import Sharing, sharings_of
-from twofold.read.store import ViewStore
+from twofold.read.store import SegmentStatus, Version, ViewStore
 from twofold.read.stores import Views, statuses_of
 from twofold.read.table import Table
 from twofold.read.watching import Watcher
@@ -83,7 +93,8 @@ class ModelStatus(msgspec.Struct, frozen=True):
     `lag` counts the events between its checkpoint and the head; `live` is False while it is being built; `parked`
     counts keys whose events could not be applied; `problem` says why its projection does not go on, if it does not.
     `holder` is the name of the node that projects it, where nodes hold leases (PostgreSQL); None if nobody does.
-    `store` is the one that its class names, empty where it names none.
+    `store` is the one that its class names, empty where it names none. `segments`, of those that have several, and
+    `versions`, the tables that are kept of it, are told where details are asked for.
     """
 
     name: str
@@ -97,6 +108,8 @@ class ModelStatus(msgspec.Struct, frozen=True):
     problem: str | None = None
     holder: str | None = None
     store: str = ""
+    segments: Sequence[SegmentStatus] = ()
+    versions: Sequence[Version] = ()
 
 
 class Node:
@@ -520,10 +533,13 @@ class Node:
         check_search("causation", command_id=command_id)
         return await causation_of(self._history, command_id)
 
-    async def models(self) -> list[ModelStatus]:
+    async def models(self, *, details: bool = False) -> list[ModelStatus]:
         """Return how each read model stands, by name.
 
         A node that may not see the history tells the head that the projections have last seen.
+
+        Args:
+            details: tell also the segments of those that have several, and the tables that are kept of each.
         """
         if self._views is None:
             raise self._not_running("read")
@@ -536,6 +552,7 @@ class Node:
             if problem := each.problem or (None if sharing is None else sharing.problem):
                 problems[each.table.name] = problem
         found: list[ModelStatus] = []
+        views, told = self._views, {table for table in tables if details and table.name not in problems}
         for table, status in zip(tables, statuses, strict=True):
             found.append(
                 ModelStatus(
@@ -550,6 +567,8 @@ class Node:
                     problem=problems.get(table.name),
                     holder=status.holder,
                     store=table.store,
+                    segments=await views.segments(table) if table in told and table.segments > 1 else (),
+                    versions=await views.versions(table) if table in told else (),
                 )
             )
         return found

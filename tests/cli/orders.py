@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from twofold import App, Command, Event, Query, ReadModel, Rejected, Tag, View, WriteModel
 
+POISON = "poison"
 OrderId = Annotated[UUID, Tag("order")]
 Customer = Annotated[str, Tag("customer"), Meta(min_length=1, max_length=40, description="Who orders.")]
 
@@ -97,7 +98,7 @@ class CustomerCard(ReadModel, key="customer"):
     orders: int = 0
 
     def evolve(self, event: OrderPlaced) -> None:
-        if event.customer == "poison":
+        if event.customer == POISON:
             raise ValueError("cannot take it")
         self.orders += 1
 

@@ -1,4 +1,4 @@
-"""`twofold models`: how each read model stands."""
+"""`twofold models`: how each read model stands; and the commands that do something with one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import cyclopts
+
 from twofold.app import App
 from twofold.cli.options import DEFAULT_URL, Json, Target, Url, Views, require_history, views_in
 from twofold.cli.output import for_people, print_json, visible
 from twofold.cli.target import load
+from twofold.cli.upkeep import COMMANDS
 from twofold.history.record import Position
 from twofold.node import ModelStatus
 from twofold.read.table import Table
@@ -18,20 +21,33 @@ from twofold.view_storages import ViewStorages
 _COLUMNS = ("read model", "rows", "checkpoint", "lag", "live", "parked", "problem")
 _HELD = "projected by"
 _STORE = "store"
+_SAMPLE = 0.5
 _NUMBERS = ("rows", "checkpoint", "lag", "parked")
 
 
-def models(target: Target, /, *, url: Url = DEFAULT_URL, views: Views = (), json: Json = False) -> None:
+def models() -> cyclopts.App:
+    """Return the commands about read models; without the name of one, they are listed."""
+    app = cyclopts.App(name="models", help="See how read models stand, rebuild, verify and mend them.", sort_key=6)
+    app.default(listed)
+    app.command(listed, name="list", sort_key=1)
+    for place, command in enumerate(COMMANDS, 2):
+        app.command(command, sort_key=place)
+    return app
+
+
+def listed(target: Target, /, *, url: Url = DEFAULT_URL, views: Views = (), json: Json = False) -> None:
     """Show how each read model stands.
 
     Its rows, its checkpoint, its lag behind the history, whether it is live, its parked keys, and which node
-    projects it, where nodes hold leases on that.
+    projects it, where nodes hold leases on that; its segments, where it has several; the tables that are kept of it.
     """
     app = load(target)
     require_history(url)
     found = asyncio.run(_statuses(app, url, views_in(views)))
     if for_people(json):
         _show(found)
+        _show_segments(found, asyncio.run(_later(app, url, views_in(views))) if _are_behind(found) else found)
+        _show_versions(found)
     else:
         print_json(found)
 
@@ -48,12 +64,17 @@ async def _statuses(app: App, url: str, views: Mapping[str, str] | None) -> list
     if bare.tables:
         given = {name: each for name, each in (views or {}).items() if not name or name in stored}
         async with bare.open(url, views=given, roles=["read"]) as node:
-            found = await node.models()
+            found = await node.models(details=True)
     missing = [table for table in app.tables.values() if table.store not in stored]
     if missing:
         head = found[0].head if found else await _head(url)
         found += [_unmade(table, head) for table in missing]
     return sorted(found, key=lambda status: status.name)
+
+
+async def _later(app: App, url: str, views: Mapping[str, str] | None) -> list[ModelStatus]:
+    await asyncio.sleep(_SAMPLE)
+    return await _statuses(app, url, views)
 
 
 async def _head(url: str) -> Position:
@@ -97,3 +118,40 @@ def _show(found: list[ModelStatus]) -> None:
     out.print(table)
     if found:
         out.print(f"the history ends at position {found[0].head:,}")
+
+
+def _are_behind(found: list[ModelStatus]) -> bool:
+    return any(each.checkpoint < status.head for status in found for each in status.segments)
+
+
+def _show_segments(found: list[ModelStatus], later: list[ModelStatus]) -> None:
+    """Show who projects which segment, how far behind the history, and how many positions a second."""
+    from twofold.cli.terminal import console, new_table
+
+    if not any(status.segments for status in found):
+        return
+    table = new_table(
+        "segments", "read model", "segment", _HELD, "lag", "per second", right=("segment", "lag", "per second")
+    )
+    for before, after in zip(found, later, strict=True):
+        for number, (one, other) in enumerate(zip(before.segments, after.segments, strict=True)):
+            rate = (other.checkpoint - one.checkpoint) / _SAMPLE
+            lag = max(0, after.head - other.checkpoint)
+            holder = visible(other.holder or "nobody")
+            table.add_row(before.name, str(number), holder, f"{lag:,}", f"{rate:,.0f}" if rate else "-")
+    console().print(table)
+
+
+def _show_versions(found: list[ModelStatus]) -> None:
+    """Show what is kept besides the tables that are listed."""
+    from twofold.cli.terminal import console, new_table
+
+    table = new_table("kept besides", "table", "checkpoint", "was live", right=("checkpoint",))
+    for status in found:
+        name, _, version = status.table.rpartition("__")
+        for each in status.versions:
+            if each.version != version:
+                is_live = "is live" if each.live else "yes" if each.was_live else "no"
+                table.add_row(f"{name}__{each.version}", f"{each.checkpoint:,}", is_live)
+    if table.rows:
+        console().print(table)

@@ -48,7 +48,7 @@ def program() -> cyclopts.App:
     app.command(events, sort_key=4)
     app.command(tail, sort_key=5)
     app.command(ledger, sort_key=6)
-    app.command(models, sort_key=6)
+    app.command(models())
     app.command(describe, sort_key=7)
     app.command(new, sort_key=8)
     app.command(database())
@@ -88,9 +88,9 @@ def _executed(words: list[str]) -> int:
             from twofold.cli.terminal import Terminal
 
             app.console = Terminal()
-        app(words, exit_on_error=False, print_error=False)
+        status = app(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
-        return Status.DONE
+        return status if isinstance(status, Status) else Status.DONE
     except CycloptsError as error:
         print_problem("error", f"{error}\nsee: twofold {_command_in(words)}--help")
         return Status.INVALID

@@ -40,13 +40,14 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def reached(self, position: int) -> None:
-        """Tell how far the work has come."""
+    def reached(self, position: int, total: int | None = None) -> None:
+        """Tell how far the work has come, and where it ends by now."""
+        self._total = self._total if total is None else total
         if not self.shown or (self._bar is None and time.monotonic() - self._begun < _PATIENCE):
             return
         if self._bar is None:
             self._bar = self._started()
-        self._bar.update(self._bar.task_ids[0], completed=position)
+        self._bar.update(self._bar.task_ids[0], completed=position, total=self._total)
 
     def _started(self) -> Bar:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

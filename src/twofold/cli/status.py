@@ -25,6 +25,7 @@ class Status(IntEnum):
 
     DONE = 0
     REJECTED = 1
+    DIFFERS = 1
     INVALID = 2
     STORE = 3
     NOT_FRESH = 4
