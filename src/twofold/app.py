@@ -16,6 +16,7 @@ from twofold.message import Command, Event, Query, tagged_fields
 from twofold.model import ReadModel, fold_of
 from twofold.place import where_is
 from twofold.read.handler import QueryHandler
+from twofold.read.kept import BYTES
 from twofold.read.table import Table
 from twofold.tag import Tag
 from twofold.wall import ReadSide, WriteSide
@@ -212,6 +213,7 @@ class App:
         cache_bytes: int = CACHE_BYTES,
         max_waiting: int = 10_000,
         max_watchers: int = 10_000,
+        cache_answers: int = BYTES,
         ledger: Keeping = "all",
         repeats: timedelta | None = None,
     ) -> Node:
@@ -227,6 +229,7 @@ class App:
             cache_models: how many folded write models are kept at most, the most recently used ones.
             cache_bytes: how much memory they may take, by estimate.
             max_waiting: how many commands may be on their way at once; more are refused with `Overloaded`.
+            cache_answers: how many bytes the answers may take that are kept until their read models move; 0 keeps none.
             max_watchers: how many may watch queries at once; more are refused with `TooManyWatchers`.
             ledger: what the ledger keeps: `all` for ever; `keys`, which is all but payloads, tags and reasons; or
                 entries for so long. See `docs/ledger.md`.
@@ -250,6 +253,7 @@ class App:
             cache_bytes=cache_bytes,
             max_waiting=max_waiting,
             max_watchers=max_watchers,
+            cache_answers=cache_answers,
             ledger=ledger,
             repeats=repeats,
         )

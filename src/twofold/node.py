@@ -53,6 +53,7 @@ from twofold.read.asking import Asking, Demand
 from twofold.read.comparison import Compared
 from twofold.read.filling import Told
 from twofold.read.freshness import Freshness
+from twofold.read.kept import BYTES
 from twofold.read.parking import ParkedKey, Retried
 from twofold.read.projector import LEASE, Projector
 from twofold.read.rebuild import Rebuilt
@@ -138,6 +139,7 @@ class Node:
         cache_bytes: int = CACHE_BYTES,
         max_waiting: int = 10_000,
         max_watchers: int = 10_000,
+        cache_answers: int = BYTES,
         ledger: Keeping = "all",
         repeats: timedelta | None = None,
     ) -> None:
@@ -171,8 +173,10 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._max_waiting = max_waiting
         self._max_watchers = max_watchers
+        self._cache_answers = cache_answers
         check_limit("max_waiting", max_waiting, least=1)
         check_limit("max_watchers", max_watchers, least=0)
+        check_limit("cache_answers", cache_answers, least=0)
         check_limit("cache_models", cache_models, least=0)
         check_limit("cache_bytes", cache_bytes, least=0)
         self._retention = Retention(ledger, repeats)
@@ -797,6 +801,7 @@ class Node:
                 lambda: self.history,
                 self.app.codec,
                 self._max_watchers,
+                self._cache_answers,
             )
             if "read" in self.roles:
                 self._asking = asking

@@ -69,6 +69,8 @@ def test_every_header_is_in_the_table() -> None:
         headers.POSITION,
         headers.NEXT,
         headers.LAST_EVENT_ID,
+        headers.ETAG,
+        headers.IF_NONE_MATCH,
         "Accept",
         "Retry-After",
     }

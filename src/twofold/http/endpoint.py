@@ -15,7 +15,6 @@ from twofold.http.problem import Refused
 
 _PLAIN: Headers = [
     (b"content-type", b"application/json"),
-    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 ]
 _encode = msgspec.json.Encoder().encode
@@ -69,10 +68,30 @@ def json_answer(content: Any, *more: tuple[bytes, bytes]) -> Response:
     Raises:
         TypeError, ValueError: it has no JSON form.
     """
-    body = _encode(content)
+    return encoded_answer(encoded(content), *more)
+
+
+def encoded(content: Any) -> bytes:
+    """Return a value as JSON.
+
+    Raises:
+        TypeError, ValueError: it has no JSON form.
+    """
+    return _encode(content)
+
+
+def encoded_answer(body: bytes, *more: tuple[bytes, bytes], cache: bytes = b"no-store") -> Response:
+    """Return JSON that is encoded already, with status 200; `cache` is its `Cache-Control`."""
     answer = Response()
     answer.body = body
-    answer.raw_headers = [*_PLAIN, (b"content-length", b"%d" % len(body)), *more]
+    answer.raw_headers = [*_PLAIN, (b"cache-control", cache), (b"content-length", b"%d" % len(body)), *more]
+    return answer
+
+
+def not_modified(*more: tuple[bytes, bytes], cache: bytes) -> Response:
+    """Return the answer that the client has it already, with status 304."""
+    answer = Response(status_code=304)
+    answer.raw_headers = [(b"cache-control", cache), *more]
     return answer
 
 

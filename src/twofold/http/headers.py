@@ -24,6 +24,8 @@ TIMEOUT = "Twofold-Timeout"
 NEXT = "Twofold-Next"
 POSITION = "Twofold-Position"
 IF_MATCH = "If-Match"
+IF_NONE_MATCH = "If-None-Match"
+ETAG = "ETag"
 LAST_EVENT_ID = "Last-Event-ID"
 PREFER = "Prefer"
 APPLIED = "Preference-Applied"
@@ -209,6 +211,16 @@ def last_event(headers: Headers) -> tuple[int, str | None]:
     """
     match = _event_id.fullmatch(text_of(headers, LAST_EVENT_ID) or "")
     return (0, None) if match is None or int(match[1]) > LARGEST_POSITION else (int(match[1]), match[2])
+
+
+def has(headers: Headers, tag: str) -> bool:
+    """Tell whether the client has what an entity tag names (RFC 9110, section 13.1.2)."""
+    for name, value in headers:
+        if name == b"if-none-match":
+            known = {each.strip().removeprefix("W/") for each in value.decode("latin-1").split(",")}
+            if tag in known or "*" in known:
+                return True
+    return False
 
 
 def media_type(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -88,8 +88,15 @@ class Document:
     def _get(self, query: type[Query[Any]]) -> dict[str, Any]:
         return {
             **_about("queries", "ask", query),
-            "parameters": [*self._fields(query), *(_parameter(name) for name in _OF_QUERIES)],
-            "responses": {"200": self._answer(query), **_problems(READ_STATUSES)},
+            "parameters": [
+                *self._fields(query),
+                *(_parameter(name) for name in (*_OF_QUERIES, headers.IF_NONE_MATCH)),
+            ],
+            "responses": {
+                "200": self._answer(query, headers.ETAG),
+                "304": {"description": "The answer is the one that the client has."},
+                **_problems(READ_STATUSES),
+            },
         }
 
     def _post(self, query: type[Query[Any]]) -> dict[str, Any]:
@@ -121,16 +128,19 @@ class Document:
             else:
                 yield {**parameter, "schema": written}
 
-    def _answer(self, query: type[Query[Any]]) -> dict[str, Any]:
+    def _answer(self, query: type[Query[Any]], *more: str) -> dict[str, Any]:
         content = {_JSON: {"schema": self._answers[query]}, streams.MEDIA_TYPE: {"schema": _STREAM}}
         answer: dict[str, Any] = {
             "description": "The answer; as an event stream, the answer and then each one that differs from it.",
             "content": content,
         }
+        names = list(more)
         if self._app.queries[query].views:
-            answer["headers"] = {headers.POSITION: _header(headers.POSITION)}
+            names.append(headers.POSITION)
         if any(getattr(part, "__origin__", part) is Found for part in members_of(self._app.queries[query].answer)):
-            answer["headers"] = {**answer.get("headers", {}), headers.NEXT: _header(headers.NEXT)}
+            names.append(headers.NEXT)
+        if names:
+            answer["headers"] = {name: _header(name) for name in names}
         return answer
 
     def _problem_response(self, status: int) -> dict[str, Any]:
@@ -283,6 +293,12 @@ _PARAMETERS: dict[str, Any] = {
         "description": "The answer as it was when the history ended at this position, or at this time (RFC 3339).",
         "schema": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}]},
     },
+    headers.IF_NONE_MATCH: {
+        "name": headers.IF_NONE_MATCH,
+        "in": "header",
+        "description": "The `ETag` of an answer that the client has: it is not sent again.",
+        "schema": {"type": "string"},
+    },
     headers.LAST_EVENT_ID: {
         "name": headers.LAST_EVENT_ID,
         "in": "header",
@@ -309,6 +325,10 @@ _HEADERS: dict[str, Any] = {
     headers.POSITION: {
         "description": "The position up to which the answer shows everything; send it with a command as `If-Match`.",
         "schema": {"type": "integer", "minimum": 0},
+    },
+    headers.ETAG: {
+        "description": "What the answer is told by; send it with the same query as `If-None-Match`.",
+        "schema": {"type": "string"},
     },
     headers.AFTER: {
         "description": "The position that the command's events reached.",

@@ -21,8 +21,10 @@ from twofold.read.answer import Answer
 from twofold.read.freshness import Freshness
 from twofold.read.handler import QueryHandler
 from twofold.read.heads import Heads
+from twofold.read.kept import KeptAnswers, state_of
 from twofold.read.past import PastRows
-from twofold.read.rows import Rows
+from twofold.read.purity import rests_on_views_alone
+from twofold.read.rows import Rows, Searched
 from twofold.read.store import ViewStore
 from twofold.read.table import Table
 from twofold.read.view import View
@@ -49,13 +51,16 @@ class Asker(msgspec.Struct, frozen=True):
     """Who answers one kind of query, and from which read models.
 
     `is_same_for_all` tells that the answer depends on nothing that is known of the one who asks. `call` answers from
-    the rows that the read models have, the result of `call_with` from other rows.
+    the rows that the read models have, the result of `call_with` from other rows. `may_be_kept` tells that the answer
+    rests on the query and the read models alone; `rows` knows whether it looks for more than rows by key.
     """
 
     call: Call
     tables: list[Table[Any]]
     is_same_for_all: bool
     call_with: Callable[[Rows], Call]
+    may_be_kept: bool
+    rows: Searched
 
 
 class Asking:
@@ -70,6 +75,7 @@ class Asking:
         history: returns the history, or raises if this node may not see it.
         codec: the application's events.
         max_watchers: how many may watch queries at once.
+        cache_answers: how many bytes the answers that are kept may take.
 
     Raises:
         DeclarationError: a handler asks for an object that is not provided.
@@ -85,26 +91,27 @@ class Asking:
         history: Callable[[], History],
         codec: Codec,
         max_watchers: int,
+        cache_answers: int,
     ) -> None:
         self.freshness = freshness
         self._store = store
         self._history = history
         self._codec = codec
         self._heads = Heads(self._head)
+        self._kept = KeptAnswers(cache_answers)
         self._watching = Watching(freshness, max_watchers)
         self._askers = {query: _asker(handler, tables, provided, store) for query, handler in queries.items()}
 
     async def ask(self, query: Query[Any], context: Context, demand: Demand) -> Any:
         """Answer a query; see `Node.ask`."""
-        asker = await self._ready(query, demand)
-        return await asker.call(query, context)
+        return await self._answered(await self._ready(query, demand), query, context)
 
     async def answer(self, query: Query[Any], context: Context, demand: Demand) -> Answer[Any]:
         """Answer a query, and tell what the answer rests on; see `Node.answer`."""
         asker = await self._ready(query, demand)
         # Before the rows are read: what comes between is shown, but not promised.
         position = await self.freshness.position(asker.tables)
-        return Answer(await asker.call(query, context), position)
+        return Answer(await self._answered(asker, query, context), position)
 
     async def recall(self, query: Query[Any], context: Context, as_of: Position | datetime) -> Answer[Any]:
         """Answer a query from the history as it stood; see `Node.ask`.
@@ -140,6 +147,16 @@ class Asking:
         await self._watching.end()
         await self.freshness.close()
 
+    async def _answered(self, asker: Asker, query: Query[Any], context: Context) -> Any:
+        # A row by key is read as quickly as it would be found out whether a kept answer is still good.
+        if not (asker.may_be_kept and asker.rows.were_searched):
+            return await asker.call(query, context)
+        return await self._kept.answer(
+            (type(query), msgspec.json.encode(query)),
+            lambda: state_of(self._store, asker.tables),
+            lambda: asker.call(query, context),
+        )
+
     def _asker(self, query: Query[Any]) -> Asker:
         asker = self._askers.get(type(query))
         if asker is None:
@@ -171,11 +188,18 @@ def _asker(
     handler: QueryHandler,
     tables: Mapping[type[ReadModel], Table[Any]],
     provided: Mapping[type, Any],
-    rows: Rows,
+    store: ViewStore,
 ) -> Asker:
     wanted = {view.model: tables[view.model] for view in handler.views}
 
     def call_with(rows: Rows) -> Call:
         return handler.bind(provided, {model: View(rows, table) for model, table in wanted.items()})
 
-    return Asker(call_with(rows), list(wanted.values()), handler.context_name is None, call_with)
+    is_same_for_all = handler.context_name is None
+    may_be_kept = (
+        is_same_for_all
+        and not handler.dependencies
+        and rests_on_views_alone(handler.signature.function, (handler.query, *wanted))
+    )
+    rows = Searched(store)
+    return Asker(call_with(rows), list(wanted.values()), is_same_for_all, call_with, may_be_kept, rows)
