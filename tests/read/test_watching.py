@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.faults.virtual import run_virtually
-from tests.read.test_freshness import Bell, Ring
+from tests.read.test_freshness import Bell, Rang, Ring
 from tests.read.test_freshness import ring as decide
-from twofold import App, Context, Node, Principal, Query, View
+from twofold import App, Context, Node, Principal, Query, ReadModel, View
 from twofold.errors import NodeClosed, StoreFailed, TooManyWatchers
 from twofold.read import watching
+from twofold.read.asking import Demand
 from twofold.read.freshness import Stand
 from twofold.read.watching import Question
 
@@ -294,6 +295,43 @@ def test_a_script_watches_without_an_event_loop(tmp_path: Path) -> None:
         answers.close()  # type: ignore[attr-defined]
 
 
+class Hall(ReadModel, key="bell", segments=3):
+    bell: str
+    rings: int = 0
+
+    def evolve(self, event: Rang) -> None:
+        self.rings += 1
+
+
+class InHall(Query[int]):
+    pass
+
+
+halls = App("halls")
+halls.command(decide)
+
+
+@halls.query
+async def in_hall(query: InHall, hall: View[Hall]) -> int:
+    return sum(bell.rings for bell in await hall.find())
+
+
+def test_what_several_segments_show_is_told_by_the_one_that_is_behind() -> None:
+    async def main() -> None:
+        async with halls.open("memory:") as node, await node.watcher(InHall(), Demand()) as watcher:
+            seen = [await watcher.next()]
+            for number in range(12):
+                await node.send(Ring(str(number)))
+            while seen[-1] is not None and seen[-1].value < 12:
+                seen.append(await watcher.next())
+            for each in seen:
+                assert each is not None
+                assert each.position is not None
+                assert each.position <= each.value
+
+    virtually(main())
+
+
 # What others do meanwhile: they wait so long, and then ring one of two bells or none.
 DOINGS = st.lists(st.tuples(st.floats(0, 0.2), st.sampled_from(["a", "b", ""])), max_size=25)
 
@@ -330,16 +368,16 @@ class LooksLate(Question):
         while True:
             value = await self._ask()
             stand = await self._freshness.look(self._tables)
-            self._take(stand, value)
+            self._take(stand, self._freshness.shown(self._tables), value)
             await self._freshness.moved_from(self._tables, stand)
 
 
 class ShowsAll(Question):
     """Planted: every answer is another one."""
 
-    def _take(self, stand: Stand, value: Any) -> None:
+    def _take(self, stand: Stand, position: int | None, value: Any) -> None:
         self.latest = None
-        super()._take(stand, value)
+        super()._take(stand, position, value)
         assert self.latest is not None
         self.latest = watching.msgspec.structs.replace(self.latest, digest=str(len(asked)))
 

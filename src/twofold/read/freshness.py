@@ -87,6 +87,10 @@ class Freshness:
     async def position(self, tables: Sequence[Table[Any]]) -> Position | None:
         """Return the position up to which queries of all of the read models see everything; None of no read model."""
         await self._look(tables)
+        return self.shown(tables)
+
+    def shown(self, tables: Sequence[Table[Any]]) -> Position | None:
+        """Return the position up to which queries are known to see everything; None of no read model."""
         return min((self.reached(table) or 0 for table in tables), default=None)
 
     async def wait(self, tables: Sequence[Table[Any]], position: Position, timeout: float) -> None:

@@ -108,19 +108,20 @@ class Question:
         try:
             while True:
                 stand = await self._freshness.look(self._tables)
-                self._take(stand, await self._ask())
+                position = self._freshness.shown(self._tables)
+                self._take(stand, position, await self._ask())
                 await asyncio.sleep(PACE)
                 await self._freshness.moved_from(self._tables, stand)
         except Exception as error:  # noqa: BLE001 - whatever it is, the watchers raise it
             self._error = error
             self._wake()
 
-    def _take(self, stand: Stand, value: Any) -> None:
+    def _take(self, stand: Stand, position: Position | None, value: Any) -> None:
         body = _encode(value)
         digest = digest_of(body)
         before, self._stand = self.latest, stand
         # The position moves on, even where the answer does not change.
-        self.latest = Sighting(value, min(stand, default=None), body, digest)
+        self.latest = Sighting(value, position, body, digest)
         self._asked.notify()
         if before is None or before.digest != digest:
             self.changed.notify()
