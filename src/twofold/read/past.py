@@ -31,6 +31,8 @@ class PastRows:
     """
 
     def __init__(self, history: History, codec: Codec, store: ViewStore, position: Position) -> None:
+        # So that a statement is refused for what it asks of the past, whatever form it has.
+        self.dialect: str = getattr(store, "dialect", "")
         self._history = history
         self._codec = codec
         self._store = store

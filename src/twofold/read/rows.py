@@ -34,11 +34,13 @@ class Searched:
 
     Attributes:
         get: the store's.
+        dialect: the store's; empty where it knows no SQL.
         were_searched: whether anything else was.
     """
 
     def __init__(self, store: ViewStore) -> None:
         self.get = store.get
+        self.dialect: str = getattr(store, "dialect", "")
         self.were_searched = False
         self._store = store
 
