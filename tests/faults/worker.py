@@ -19,6 +19,7 @@ import msgspec
 from tests.faults.bank import Deposit, Inspect, Move, Ponder, Withdraw, bank
 from tests.faults.opening import node_at, open_history, open_views
 from tests.faults.saying import say
+from tests.faults.spread import spread_node
 from twofold import Command, Rejected
 from twofold.clock import new_id, new_uuid
 from twofold.errors import CommandIdReused
@@ -217,6 +218,13 @@ async def project(options: Options) -> None:
         await asyncio.Event().wait()
 
 
+async def share(options: Options) -> None:
+    """Project segments among others until killed."""
+    async with spread_node(options.url, "project"):
+        say("ready")
+        await asyncio.Event().wait()
+
+
 TASKS: dict[str, Callable[[Options], Awaitable[None]]] = {
     "append": append,
     "tail": tail,
@@ -224,6 +232,7 @@ TASKS: dict[str, Callable[[Options], Awaitable[None]]] = {
     "load": load,
     "repeat": repeat,
     "project": project,
+    "share": share,
 }
 
 if __name__ == "__main__":

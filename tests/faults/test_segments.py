@@ -1,0 +1,115 @@
+"""Segments on several nodes: whoever asks reads what was written, whoever is killed, stopped, or joins (F14, F15)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+
+from tests.faults.opening import open_history
+from tests.faults.places import PostgresPlace, PostgresPlaces
+from tests.faults.processes import Worker, workers
+from tests.faults.spread import SEGMENTS, Count, Fill, check_rows, shared_among, spread_node
+from tests.faults.worker import Options
+from twofold.node import Node
+
+
+@asynccontextmanager
+async def filling(node: Node, width: int) -> AsyncIterator[list[int]]:
+    """Send commands, so many at once, for as long as the block lasts; their positions are in the list."""
+    positions: list[int] = []
+
+    async def send(number: int) -> None:
+        chance = Random(number)
+        while True:
+            positions.append((await node.send(Fill(f"box-{chance.randrange(50)}"))).position)
+            await asyncio.sleep(0.002)
+
+    tasks = [asyncio.create_task(send(number)) for number in range(width)]
+    try:
+        yield positions
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def more(positions: list[int], count: int) -> None:
+    """Return when so many more commands were accepted."""
+    wanted = len(positions) + count
+    async with asyncio.timeout(60):
+        while len(positions) < wanted:
+            await asyncio.sleep(0.005)
+
+
+def test_whoever_asks_whichever_node_reads_all_that_it_wrote(database_place: PostgresPlace) -> None:
+    url = database_place.url
+
+    async def one(box: str, writer: Node, nodes: list[Node]) -> None:
+        chance = Random(box)
+        for number in range(1, 16):
+            receipt = await writer.send(Fill(box))
+            found = await chance.choice(nodes).ask(Count(box), after=receipt, timeout=30)
+            assert found == (number, number)
+
+    async def main() -> None:
+        first, second = (spread_node(url, "read", "project") for _ in range(2))
+        async with spread_node(url, "write", "read") as front, first, second:
+            assert len(set(await shared_among(front, 2))) == 2
+            asking = [asyncio.create_task(one(f"box-{n}", front, [front, first, second])) for n in range(12)]
+            async with spread_node(url, "project"):
+                # Segments change hands while they are asked about, and again when the third one leaves.
+                await shared_among(front, 3)
+            await asyncio.gather(*asking)
+
+    asyncio.run(main())
+    assert check_rows(url) == 12 * 15
+
+
+async def stop_until_others_have_all(node: Node, projecting: list[Worker], stopped: Worker) -> None:
+    pid = stopped.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(60):
+            while any(f"/{pid}/" in (holder or f"/{pid}/") for holder in await shared_among(node, len(projecting) - 1)):
+                await asyncio.sleep(0.02)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_nodes_that_join_are_killed_or_stopped_under_load_apply_each_event_once(databases: PostgresPlaces) -> None:
+    place = databases.new()
+    options = Options(place.url)
+
+    async def main(projecting: list[Worker]) -> None:
+        async with spread_node(place.url, "write", "read") as node, filling(node, 5) as positions:
+            await shared_among(node, 2)
+            await more(positions, 50)
+            with workers([("share", options)]) as joining:
+                assert len(await shared_among(node, 3)) == SEGMENTS
+                await more(positions, 50)
+                await stop_until_others_have_all(node, [*projecting, *joining], projecting[0])
+                await shared_among(node, 3)
+                await more(positions, 50)
+                joining[0].kill()
+                await shared_among(node, 2)
+                await more(positions, 50)
+            last = max(positions)
+            assert await node.ask(Count("box-0"), after=last, timeout=30)
+        async with spread_node(place.url, "write", "read") as node:
+            head = await node.history.head()
+            await node.ask(Count("box-0"), after=head, timeout=30)
+
+    asyncio.run(_make(place))
+    with workers([("share", options)] * 2) as projecting:
+        for worker in projecting:
+            worker.wait_until(lambda said: "ready" in said)
+        asyncio.run(main(projecting))
+        assert check_rows(place.direct) > 200
+
+
+async def _make(place: PostgresPlace) -> None:
+    await (await open_history(place.url)).close()
