@@ -17,6 +17,7 @@ from twofold.history.store import History
 from twofold.read.batching import Batching
 from twofold.read.folding import Folding
 from twofold.read.freshness import Freshness
+from twofold.read.rate import Rate
 from twofold.read.share import Segment
 from twofold.read.sharing import Sharing
 from twofold.read.store import Advance, Lease, ViewStore
@@ -94,6 +95,7 @@ class Projector:
         self._storing: Storing | None = None
         self._last = 0
         self._last_time = 0.0
+        self._rate: Rate | None = None
 
     async def prepare(self) -> None:
         """Make the table if there is none, and see where it stands.
@@ -269,11 +271,18 @@ class Projector:
         rows, deleted = _told_apart(folded.rows)
         advance = Advance(
             self._checkpoint, reached, rows, folded.parked, live, self._lease.epoch, head, deleted, self.segment,
-            folded.work,
+            folded.work, self._rate_after(len(batch)),
         )  # fmt: skip
         task = asyncio.create_task(self._store.apply(self.table, advance), name=f"twofold-store-{self.table.live_name}")
         self._storing = Storing(task, advance, folded.rows, len(batch))
         return True
+
+    def _rate_after(self, events: int) -> float:
+        now = asyncio.get_running_loop().time()
+        if self._rate is None:
+            # What the first batch took is not known; from then on there is something to compare with.
+            self._rate, events = Rate(now), 0
+        return self._rate.after(events, now)
 
     async def _settle(self) -> bool:
         """Wait for the batch on its way; False if it was not stored, because another node projects by now."""

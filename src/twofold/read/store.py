@@ -92,6 +92,7 @@ class Advance(msgspec.Struct, frozen=True):
         deleted: keys whose rows are to be deleted, none of them a row's above.
         segment: of which segment the batch is; all of its keys are that segment's.
         work: stores further rows, in the same transaction; where it raises, nothing is stored.
+        rate: how many events a second the projection has applied lately.
     """
 
     expected: Position
@@ -104,6 +105,7 @@ class Advance(msgspec.Struct, frozen=True):
     deleted: Sequence[Key] = ()
     segment: int = 0
     work: Work | None = None
+    rate: float = 0.0
 
 
 class TableStatus(msgspec.Struct, frozen=True):
@@ -122,10 +124,14 @@ class TableStatus(msgspec.Struct, frozen=True):
 
 
 class SegmentStatus(msgspec.Struct, frozen=True):
-    """How far a segment is, and who projects it, None where nobody does or the store keeps no leases."""
+    """How far a segment is, and who projects it, None where nobody does or the store keeps no leases.
+
+    `rate` is how many events a second were applied lately; None where the store does not keep it.
+    """
 
     checkpoint: Position
     holder: str | None = None
+    rate: float | None = None
 
 
 class Version(msgspec.Struct, frozen=True):

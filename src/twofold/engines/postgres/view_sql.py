@@ -11,7 +11,7 @@ from twofold.read.index import Changes, Index
 from twofold.read.store import Page
 from twofold.read.table import Row, Table
 
-_ADVANCE_VALUES = 11
+_ADVANCE_VALUES = 12
 _BETWEEN = "views.twofold_between"
 
 

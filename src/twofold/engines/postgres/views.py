@@ -223,7 +223,7 @@ class PostgresViews:
     async def segments(self, table: Table[Any]) -> Sequence[SegmentStatus]:
         """Return how each segment stands."""
         rows = await self._reader.fetch(statement("projection_segments"), *_identity(table))
-        return [SegmentStatus(row["checkpoint"], row["holder"]) for row in rows]
+        return [SegmentStatus(row["checkpoint"], row["holder"], row["rate"]) for row in rows]
 
     async def versions(self, table: Table[Any]) -> Sequence[Version]:
         """Return what is kept under a live name."""
@@ -361,7 +361,7 @@ class PostgresViews:
         )
         rows = sql.rows(advance.rows)
         text = sql.advance_with_rows if advance.rows else sql.advance
-        return (text, *_identity(table), *numbers, *parked, *rows)
+        return (text, *_identity(table), *numbers, *parked, advance.rate, *rows)
 
     async def _kinds_of(self, sql: str) -> Sequence[str]:
         """Return the types that the database infers for the parameters of a statement."""
