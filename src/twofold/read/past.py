@@ -14,6 +14,7 @@ from twofold.message import Event, TaggedField, tagged_fields
 from twofold.model import ReadModel, fold_of, row_keys
 from twofold.read.folding import Folding, Happening
 from twofold.read.pace import Pace
+from twofold.read.rows import store_of
 from twofold.read.store import Page, ViewStore
 from twofold.read.table import Key, Row, Table
 
@@ -31,13 +32,15 @@ class PastRows:
     """
 
     def __init__(self, history: History, codec: Codec, store: ViewStore, position: Position) -> None:
-        # So that a statement is refused for what it asks of the past, whatever form it has.
-        self.dialect: str = getattr(store, "dialect", "")
         self._history = history
         self._codec = codec
         self._store = store
         self._position = position
         self._known: dict[tuple[str, Key], Row | None] = {}
+
+    def of(self, table: Table[Any]) -> object:
+        """Return the store of today: a statement is refused for what it asks of the past, whatever form it has."""
+        return store_of(self._store, table)
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys; each is folded once."""

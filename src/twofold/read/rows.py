@@ -29,20 +29,28 @@ class Rows(Protocol):
         ...
 
 
+def store_of(rows: object, table: Table[Any]) -> object:
+    """Return what keeps a read model, where several stores are one; else the rows themselves."""
+    of = getattr(rows, "of", None)
+    return rows if of is None else of(table)
+
+
 class Searched:
     """The rows of a store, and whether more than rows by key was ever asked for.
 
     Attributes:
         get: the store's.
-        dialect: the store's; empty where it knows no SQL.
         were_searched: whether anything else was.
     """
 
     def __init__(self, store: ViewStore) -> None:
         self.get = store.get
-        self.dialect: str = getattr(store, "dialect", "")
         self.were_searched = False
         self._store = store
+
+    def of(self, table: Table[Any]) -> object:
+        """Return the store that keeps a read model."""
+        return store_of(self._store, table)
 
     async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
         """Return a page of rows."""
