@@ -45,8 +45,8 @@ class Sharing:
         self._again = 0.0
         self._until = 0.0
         self._seen = 0
-        self._is_alone = False
         self._free: frozenset[Segment] = frozenset()
+        self._free_since: dict[Segment, float] = {}
         self._superfluous: frozenset[Segment] = frozenset()
         self._leaving: frozenset[Segment] = frozenset()
 
@@ -88,14 +88,21 @@ class Sharing:
     def _take_in(self, attendance: Attendance) -> None:
         mine = {segment for segment, node in shares(attendance).items() if node == self._node}
         held = {segment for segment, holder in attendance.held.items() if holder == self._node}
-        self._free = frozenset(segment for segment in mine if attendance.held[segment] in (None, self._node))
+        free = {segment for segment in mine if attendance.held[segment] in (None, self._node)}
+        self._free = frozenset(free | self._overdue(attendance))
         superfluous = frozenset(held - mine)
         self._leaving, self._superfluous = superfluous & self._superfluous, superfluous
-        self._is_alone = not set(attendance.nodes) - {self._node} and attendance.seconds == float("inf")
         self._until = asyncio.get_running_loop().time() + attendance.seconds
 
+    def _overdue(self, attendance: Attendance) -> set[Segment]:
+        """Return what has been free for so long that whoever is to have it cannot take it: that one hangs, or fails."""
+        now = asyncio.get_running_loop().time()
+        nobodys = {each for each, holder in attendance.held.items() if holder is None and each.table in self._tables}
+        self._free_since = {each: self._free_since.get(each, now) for each in nobodys}
+        return {each for each, since in self._free_since.items() if now - since > self._seconds}
+
     async def _wait(self) -> None:
-        """Wait until something may have changed: a lease that ran out, or one that was released."""
+        """Wait until something may have changed: a lease ran out or was released, or a node came."""
         now = asyncio.get_running_loop().time()
         left = max(min(self._again, self._until) - now, 0.001)
         # Most hints are of batches only; a look for each of them would be one too many.
@@ -104,8 +111,6 @@ class Sharing:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(min(self._again, self._until)):
-                if self._is_alone:
-                    await asyncio.Event().wait()
                 seen = self._seen
                 while self._seen == seen:
                     self._seen = await self._store.changed(seen)

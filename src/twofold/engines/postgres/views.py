@@ -133,6 +133,7 @@ class PostgresViews:
     async def attend(self, node: str, tables: Collection[str], seconds: float) -> None:
         """Note that a node projects; see `SharedViewStore.attend`."""
         await self._attendances.attend(node, tables, seconds)
+        self._has_moved()
 
     async def leave(self, node: str) -> None:
         """Note that a node projects no longer."""
