@@ -199,7 +199,7 @@ class CheckpointFirst(SqliteViews):
             Advance(advance.reached, advance.reached, advance.rows, advance.parked, advance.live),
         ):
             async with self._writer.transaction() as connection:
-                if not self._apply(connection, table, part):
+                if not await self._apply(connection, table, part):
                     return False
         return True
 

@@ -19,6 +19,7 @@ from twofold.read.store import Parked, ViewStore, Work
 from twofold.read.table import Key, Row, Table
 
 _KEYS_KEPT = 50_000
+_FEW = 16
 _ROWS_KEPT = 5_000
 NO_KEY = "null"
 """What events are parked under that cannot tell their key."""
@@ -98,9 +99,9 @@ class Folding:
         """
         touched: dict[Key, Touched] = {}
         parked: list[Parked] = []
-        for recorded in batch:
+        for number, recorded in enumerate(batch):
             self._distribute(recorded, touched, parked)
-            if self._pace.is_due():
+            if not number % _FEW and self._pace.is_due():
                 await self._pace.pause()
         before = await self._load([key for key in touched if key not in self._kept], unsettled)
         rows: dict[Key, Row | None] = {}
@@ -135,13 +136,13 @@ class Folding:
         happening = self.happening(recorded)
         event, metadata = happening.event, happening.metadata
         try:
-            keys = {self._key(values): values for values in self._keys_of(event, metadata)}
+            keys = [(self._key(values), values) for values in self._keys_of(event, metadata)]
         except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
             if self._segment == 0:
                 report_parked(self.table.name, recorded, error)
                 parked.append(Parked(NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
             return
-        for key, values in keys.items():
+        for key, values in keys if len(keys) == 1 else dict(keys).items():
             if key is None:
                 continue
             work = touched.get(key)

@@ -14,7 +14,6 @@ from twofold.message import Event, TaggedField, tagged_fields
 from twofold.model import ReadModel, fold_of, row_keys
 from twofold.read.folding import Folding, Happening
 from twofold.read.pace import Pace
-from twofold.read.rows import store_of
 from twofold.read.store import Page, ViewStore
 from twofold.read.table import Key, Row, Table
 
@@ -38,10 +37,6 @@ class PastRows:
         self._position = position
         self._known: dict[tuple[str, Key], Row | None] = {}
 
-    def of(self, table: Table[Any]) -> object:
-        """Return the store of today: a statement is refused for what it asks of the past, whatever form it has."""
-        return store_of(self._store, table)
-
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys; each is folded once."""
         unknown = {key for key in keys if (table.name, key) not in self._known}
@@ -62,6 +57,10 @@ class PastRows:
     async def count(self, table: Table[Any], page: Page) -> int:
         """Refuse, as `find`."""
         raise _refused(table)
+
+    def dialect(self, table: Table[Any]) -> str:
+        """Return that of today: a statement is refused for what it asks of the past, whatever form it has."""
+        return self._store.dialect(table)
 
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """Refuse, as `find`."""

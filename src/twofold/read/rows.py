@@ -24,15 +24,13 @@ class Rows(Protocol):
         """Count the rows that a page without limit would have."""
         ...
 
+    def dialect(self, table: Table[Any]) -> str:
+        """Return SQLAlchemy's name for the SQL that `sql` takes; nothing where it knows none."""
+        ...
+
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return the rows that the rest of a SELECT statement selects."""
         ...
-
-
-def store_of(rows: object, table: Table[Any]) -> object:
-    """Return what keeps a read model, where several stores are one; else the rows themselves."""
-    of = getattr(rows, "of", None)
-    return rows if of is None else of(table)
 
 
 class Searched:
@@ -48,9 +46,9 @@ class Searched:
         self.were_searched = False
         self._store = store
 
-    def of(self, table: Table[Any]) -> object:
-        """Return the store that keeps a read model."""
-        return store_of(self._store, table)
+    def dialect(self, table: Table[Any]) -> str:
+        """Return SQLAlchemy's name for the SQL of the table's store."""
+        return self._store.dialect(table)
 
     async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
         """Return a page of rows."""

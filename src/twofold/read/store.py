@@ -282,6 +282,10 @@ class ViewStore(Protocol):
         """Count the rows that a page without limit would have."""
         ...
 
+    def dialect(self, table: Table[Any]) -> str:
+        """Return SQLAlchemy's name for the SQL that the table's store takes; nothing where it knows none."""
+        ...
+
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return the rows that the rest of a SELECT statement selects (`where updates > :least order by name`).
 

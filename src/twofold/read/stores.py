@@ -124,6 +124,10 @@ class Stores:
         """See `ViewStore.count`."""
         return await self.of(table).count(table, page)
 
+    def dialect(self, table: Table[Any]) -> str:
+        """See `ViewStore.dialect`."""
+        return self.of(table).dialect(table)
+
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """See `ViewStore.sql`."""
         return await self.of(table).sql(table, text, values)

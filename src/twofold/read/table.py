@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args
 
 import msgspec
@@ -31,6 +32,7 @@ Key: TypeAlias = tuple[Scalar, ...]
 _LONGEST_NAME = 63
 _SPARE = "_spare"
 _LONGEST_KEY = LONGEST_ENTRY
+_REFUSALS = (msgspec.MsgspecError, TypeError, ValueError, AttributeError)
 
 
 class Table(Generic[M]):
@@ -67,28 +69,16 @@ class Table(Generic[M]):
         self.search = self._searched()
         self.fingerprint = self._fingerprint()
         self.versioned_name = self._versioned_name()
-        self._to_row = [(column.name, column.optional, column.to_row) for column in self.columns]
+        self._to_row = [column.to_row if not column.optional else _or_none(column.to_row) for column in self.columns]
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
         self._settled = [(column.name, form) for column in self.columns if (form := settled_form(column))]
         _refuse_equal_names(model, [column.name for column in self.columns], "columns")
         _refuse_equal_names(model, self.key, "fields of the key")
-        longest = self.versioned_name + _SPARE + max((f"__{name}" for name in self.tables), key=len, default="")
-        if len(longest) > _LONGEST_NAME:
-            raise DeclarationError(
-                what=f"a table of {model.__name__} would be named {longest}, which is longer than "
-                f"{_LONGEST_NAME} characters",
-                where=where_is(model),
-                mend='give it a shorter name: `class …(ReadModel, key=…, name="…")`',
-            )
+        self._check_name()
         self._places = {column.name: place for place, column in enumerate(self.columns)}
         self._key_places = [self._places[name] for name in self.key]
-        for name in self.key:
-            if self._by_name[name].kind == "json":
-                raise DeclarationError(
-                    what=f"the key {name!r} of read model {model.__name__} is no scalar",
-                    where=where_is(model),
-                    mend="use a UUID, str, int, date or Enum as the key, or several such fields",
-                )
+        self._key_of_row = _picker(self._key_places)
+        self._values = _picker([column.name for column in self.columns], attrgetter)
         self._limited = [
             [(name, self._places[name]) for name, _ in index.order]
             for index in self.indexes
@@ -139,6 +129,23 @@ class Table(Generic[M]):
         other.versioned_name = other._versioned_name()
         return other
 
+    def _check_name(self) -> None:
+        longest = self.versioned_name + _SPARE + max((f"__{name}" for name in self.tables), key=len, default="")
+        if len(longest) > _LONGEST_NAME:
+            raise DeclarationError(
+                what=f"a table of {self.model.__name__} would be named {longest}, which is longer than "
+                f"{_LONGEST_NAME} characters",
+                where=where_is(self.model),
+                mend='give it a shorter name: `class …(ReadModel, key=…, name="…")`',
+            )
+        for name in self.key:
+            if self._by_name[name].kind == "json":
+                raise DeclarationError(
+                    what=f"the key {name!r} of read model {self.model.__name__} is no scalar",
+                    where=where_is(self.model),
+                    mend="use a UUID, str, int, date or Enum as the key, or several such fields",
+                )
+
     def _versioned_name(self) -> str:
         return f"{self.live_name}__{self.version}"
 
@@ -148,21 +155,25 @@ class Table(Generic[M]):
         Raises:
             TypeError: a field holds what its type does not allow, or what would not come back.
         """
-        values: list[Scalar] = []
-        for name, optional, convert in self._to_row:
-            value = getattr(instance, name)
-            if value is None:
-                if not optional:
-                    raise TypeError(f"{name} must not be None")
-                values.append(None)
-            else:
-                try:
-                    values.append(convert(value))
-                except (msgspec.MsgspecError, TypeError, ValueError, AttributeError) as error:
-                    raise TypeError(f"{name}: {error}") from error
+        try:
+            row = tuple([convert(value) for convert, value in zip(self._to_row, self._values(instance), strict=True)])
+        except _REFUSALS as error:
+            raise self._refused(instance) from error
         for fields in self._limited:
-            check_entry((name, values[place]) for name, place in fields)
-        return tuple(values)
+            check_entry((name, row[place]) for name, place in fields)
+        return row
+
+    def _refused(self, instance: M) -> TypeError:
+        """Return the error that tells which field of an instance cannot be stored."""
+        for column, convert in zip(self.columns, self._to_row, strict=True):
+            value = getattr(instance, column.name)
+            if value is None and not column.optional:
+                return TypeError(f"{column.name} must not be None")
+            try:
+                convert(value)
+            except _REFUSALS as error:
+                return TypeError(f"{column.name}: {error}")
+        return TypeError("its fields changed while they were read")
 
     def instance(self, row: Sequence[Any]) -> M:
         """Return the instance that a row holds."""
@@ -205,7 +216,8 @@ class Table(Generic[M]):
 
     def key_in(self, row: Row) -> Key:
         """Return the key of a row."""
-        return tuple(row[place] for place in self._key_places)
+        key: Key = self._key_of_row(row)
+        return key
 
     def value(self, name: str, value: Any) -> Scalar:
         """Return a value for a column, as the database holds it.
@@ -296,6 +308,16 @@ def tables_of(model: type[ReadModel]) -> dict[str, str]:
             mend="leave out `segments=` and `search=`",
         )
     return dict(model.model_tables)
+
+
+def _picker(places: Sequence[Any], get: Callable[..., Callable[[Any], Any]] = itemgetter) -> Callable[[Any], Any]:
+    """Return what picks the values at some places as a tuple."""
+    pick = get(*places)
+    return pick if len(places) > 1 else lambda of: (pick(of),)
+
+
+def _or_none(convert: Callable[[Any], Scalar]) -> Callable[[Any], Scalar]:
+    return lambda value: None if value is None else convert(value)
 
 
 def snake_case(name: str) -> str:

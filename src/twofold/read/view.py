@@ -14,7 +14,7 @@ from twofold.read.column import plain
 from twofold.read.cursor import cursor_at, values_in
 from twofold.read.index import Order
 from twofold.read.range import Operator, Range
-from twofold.read.rows import Rows, store_of
+from twofold.read.rows import Rows
 from twofold.read.select import sql_table, text_of
 from twofold.read.store import Page
 from twofold.read.table import Table
@@ -140,7 +140,7 @@ class View(Generic[M]):
         if isinstance(statement, str):
             text, given = statement, dict(values)
         else:
-            own, dialect = self.__dict__.get("table"), getattr(store_of(self._store, self._table), "dialect", "")
+            own, dialect = self.__dict__.get("table"), self._store.dialect(self._table)
             if not dialect:
                 raise self._refused("its store knows no SQL")
             text, given = text_of(self._table, own, statement, dialect, values)

@@ -84,8 +84,6 @@ class _Kept:
 class MemoryViews:
     """Implements `twofold.read.store.ViewStore`; what it does is what every engine must do."""
 
-    dialect = "sqlite"
-
     def __init__(self) -> None:
         self._tables: dict[str, _Kept] = {}
         self._moved = Signal()
@@ -249,6 +247,10 @@ class MemoryViews:
     async def count(self, table: Table[Any], page: Page) -> int:
         """Count rows."""
         return len(self._matching(table, page))
+
+    def dialect(self, table: Table[Any]) -> str:
+        """Return SQLAlchemy's name for the SQL of this engine."""
+        return "sqlite"
 
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return what a SELECT finds, in a copy of the rows made for it."""

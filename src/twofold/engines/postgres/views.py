@@ -54,8 +54,6 @@ class PostgresViews:
         projector: the database as `twofold_projector`; None for a node that projects nothing.
     """
 
-    dialect = "postgresql"
-
     def __init__(self, reader: Server | None, projector: Server | None) -> None:
         servers = [server for server in (reader, projector) if server is not None]
         self._servers = servers
@@ -243,6 +241,10 @@ class PostgresViews:
         """Count rows."""
         sql, values = self._sql(table).count(page)
         return int((await self._reader.fetch(sql, *values))[0][0])
+
+    def dialect(self, table: Table[Any]) -> str:
+        """Return SQLAlchemy's name for the SQL of this engine."""
+        return "postgresql"
 
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return what a SELECT finds, as a role that cannot write."""

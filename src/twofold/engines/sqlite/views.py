@@ -57,8 +57,6 @@ class SqliteViews:
         UnsafeSqlite, StoreUnavailable, ForeignFile, NewerSchema, StoreBusy: it cannot be opened.
     """
 
-    dialect = "sqlite"
-
     def __init__(self, folder: Path) -> None:
         self._file = File(
             folder / "views.db",
@@ -220,6 +218,10 @@ class SqliteViews:
         """Count rows."""
         rows = await self._reader.rows(*self._sql(table).count(page))
         return int(rows[0][0])
+
+    def dialect(self, table: Table[Any]) -> str:
+        """Return SQLAlchemy's name for the SQL of this engine."""
+        return "sqlite"
 
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return what a SELECT finds, on a connection that cannot write."""
