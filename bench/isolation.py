@@ -74,7 +74,7 @@ def application(*models: type[ReadModel]) -> App:
 async def p99(app: App, backlog: int) -> float:
     """Return within how many seconds 99 of 100 commands were visible while a backlog is projected."""
     history = MemoryHistory()
-    writing = application().open("memory:", roles=["write"])
+    writing = application().open("memory:", roles=["write"], max_waiting=backlog + 1)
     writing._open_history = lambda: history
     async with writing as writer:
         await asyncio.gather(*(writer.send(Bump(f"counter-{n % 100}")) for n in range(backlog)))

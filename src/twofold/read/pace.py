@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-_SLICE = 0.002
+_SLICE = 0.001
+_TURNS = 10
+_IDLE = 0.00004
 
 
 class Pace:
@@ -24,10 +26,18 @@ class Pace:
         self._until = 0.0
 
     def is_due(self) -> bool:
-        """Whether 2 ms have passed since the last pause."""
+        """Whether 1 ms has passed since the last pause."""
         return perf_counter() > self._until
 
     async def pause(self) -> None:
-        """Let others have the event loop."""
-        await asyncio.sleep(0)
-        self._until = perf_counter() + _SLICE
+        """Let others have the event loop, for as many turns as they have work for, up to ten.
+
+        A command takes several turns of the loop; with one turn between two slices it would wait for each of them.
+        """
+        for _ in range(_TURNS):
+            before = perf_counter()
+            await asyncio.sleep(0)
+            now = perf_counter()
+            if now - before < _IDLE:
+                break
+        self._until = now + _SLICE
