@@ -22,10 +22,11 @@ from tests.faults.saying import say
 from tests.faults.spread import spread_node
 from twofold import Command, Rejected
 from twofold.clock import new_id, new_uuid
-from twofold.errors import CommandIdReused
+from twofold.errors import CannotRebuild, CommandIdReused
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Selection
 from twofold.history.record import Proposed, Submission
 from twofold.history.store import Appended, Decision
+from twofold.models import open_models
 from twofold.node import Node, Role
 
 
@@ -225,6 +226,21 @@ async def share(options: Options) -> None:
         await asyncio.Event().wait()
 
 
+async def rebuild(options: Options) -> None:
+    """Rebuild the statements so many times, and undo every other one; say each beginning and end."""
+    async with open_models(bank, options.url) as models:
+        for number in range(options.count):
+            say("begun")
+            try:
+                await models.rebuild("Statement", undo=number % 2 == 1)
+            except CannotRebuild as refused:
+                # Who was killed had the lease.
+                say(refused.problem)
+                await asyncio.sleep(0.1)
+            else:
+                say("exchanged")
+
+
 TASKS: dict[str, Callable[[Options], Awaitable[None]]] = {
     "append": append,
     "tail": tail,
@@ -233,6 +249,7 @@ TASKS: dict[str, Callable[[Options], Awaitable[None]]] = {
     "repeat": repeat,
     "project": project,
     "share": share,
+    "rebuild": rebuild,
 }
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
 from uuid import uuid4
 
 import pytest
 
 from tests.http.client import Client, problem, served, to
 from tests.http.tickets import TicketId, app
-from twofold import App, Command, Event
+from twofold import App, Command, Event, ReadModel, Tag
 from twofold.http import asgi
 
 pytestmark = pytest.mark.anyio
@@ -95,3 +96,45 @@ async def test_a_parked_key_is_reported_and_leaves_the_service_ready(client: Cli
     answer = await client.http.get("/health/ready")
     assert answer.status_code == 200
     assert answer.json()["models"][0]["parked"] == 1
+
+
+class Weigh(Command):
+    crate: Annotated[str, Tag("crate")]
+    grams: int
+
+
+class Weighed(Event):
+    crate: Annotated[str, Tag("crate")]
+    grams: int
+
+
+class Crate(ReadModel, key="crate", max_parked=1):
+    crate: str
+
+    def evolve(self, event: Weighed) -> None:
+        if event.grams < 0:
+            raise ValueError("nothing weighs so little")
+
+
+crates = App("crates")
+crates.read_model(Crate)
+
+
+@crates.command
+def weigh(command: Weigh) -> Weighed:
+    return Weighed(command.crate, command.grams)
+
+
+async def test_a_projection_that_may_park_no_more_keys_makes_the_service_not_ready_until_they_are_fewer() -> None:
+    async with crates.open("memory:") as node, to(asgi(crates, node=node)) as http, asyncio.timeout(30):
+        await node.send(Weigh("a", -1))
+        await node.caught_up()
+        assert (await http.get("/health/ready")).status_code == 200, "one parked key takes nothing away from the others"
+        await node.send(Weigh("b", -1))
+        while (answer := await http.get("/health/ready")).status_code == 200:
+            await asyncio.sleep(0)
+        assert problem(answer)["reasons"] == ["the projection of Crate does not go on at position 1"]
+        assert "more than 1 keys of read model Crate would be parked" in str((await node.models())[0].problem)
+        assert await node.drop_parked(Crate, "a") == 1
+        while (answer := await http.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0.01)

@@ -44,18 +44,27 @@ class Filler(Projector):
         """How far it has come."""
         return self._checkpoint
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has had the lease."""
+        return self._begun is not None
+
     async def is_untouched(self) -> bool:
         """Tell whether nobody else has begun the table anew, or exchanged it, since this one began to fill it."""
         standing = await self._store.standing(self.table, self.segment)
-        return standing is not None and self._begun in (None, standing.epoch)
+        return self._begun is None or (standing is not None and self._begun == standing.epoch)
 
     async def _lead(self) -> None:
-        if self._begun is not None and await self._store.standing(self.table, self.segment) is None:
+        # Before the lease is claimed again: it may be that of whoever has begun the table anew.
+        if not await self.is_untouched():
             raise self.taken()
         await super()._lead()
 
     async def _stand_by(self, lease: Lease) -> None:
-        raise CannotRebuild(model=self.table.name, problem=f"{lease.holder} is rebuilding it")
+        if lease.holder:
+            raise CannotRebuild(model=self.table.name, problem=f"{lease.holder} is rebuilding it")
+        # The table was begun anew in the very moment of the claim: nobody has it yet.
+        await asyncio.sleep(_PAUSES[0])
 
     async def _take_up(self) -> None:
         if self._lease is not None:
@@ -119,9 +128,9 @@ class Filling:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    async def is_untouched(self) -> bool:
-        """Tell whether nobody else has touched the table since."""
-        return await self._fillers[0].is_untouched()
+    async def is_own(self) -> bool:
+        """Tell whether this is still who fills the table: not one who never came to it."""
+        return self._fillers[0].has_begun and await self._fillers[0].is_untouched()
 
     async def refuse_if_taken(self) -> None:
         """Go on, unless somebody else has touched the table.
@@ -129,7 +138,7 @@ class Filling:
         Raises:
             CannotRebuild: somebody has.
         """
-        if not await self.is_untouched():
+        if not await self._fillers[0].is_untouched():
             raise self._fillers[0].taken()
 
     async def release(self) -> None:

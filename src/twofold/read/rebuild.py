@@ -152,7 +152,7 @@ class Rebuild:
     async def _clean_up(self) -> None:
         """Leave an empty spare, if it is still this rebuild's. What a killed one leaves, the next one begins anew."""
         with contextlib.suppress(StoreError):
-            if await self._filling.is_untouched():
+            if await self._filling.is_own():
                 await self._store.begin_spare(self._table, self._history.id)
             await self._filling.release()
 
