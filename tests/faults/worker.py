@@ -20,7 +20,7 @@ from tests.faults.bank import Deposit, Inspect, Move, Ponder, Withdraw, bank
 from tests.faults.opening import node_at, open_history, open_views
 from tests.faults.saying import say
 from tests.faults.spread import spread_node
-from twofold import Command, Rejected
+from twofold import Command, Principal, Rejected
 from twofold.clock import new_id, new_uuid
 from twofold.errors import CannotRebuild, CommandIdReused
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Selection
@@ -178,6 +178,20 @@ async def load(options: Options) -> None:
         say("done")
 
 
+async def storm(options: Options) -> None:
+    """Send commands to one boundary, so many at once, until the history has so many events."""
+
+    async def sender(node: Node) -> None:
+        reached = 0
+        while reached < options.count:
+            reached = (await node.send(Deposit("hot"), principal=Principal(options.name))).position
+
+    async with node_at(options.url, options.roles, options.planted) as node:
+        say("ready")
+        sys.stdin.readline()
+        await asyncio.gather(*(sender(node) for _ in range(options.width)))
+
+
 async def repeat(options: Options) -> None:
     """Send the same commands from several threads, each with a node of its own, and from several tasks in each.
 
@@ -246,6 +260,7 @@ TASKS: dict[str, Callable[[Options], Awaitable[None]]] = {
     "tail": tail,
     "contend": contend,
     "load": load,
+    "storm": storm,
     "repeat": repeat,
     "project": project,
     "share": share,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from pathlib import Path
 
 import apsw
@@ -93,3 +95,18 @@ async def test_the_ledger_keeps_accepted_and_rejected_commands(tmp_path: Path) -
         ("Withdraw", "rejected", "too_little", "a:1", 2, 1),
         ("Withdraw", "accepted", None, None, 2, 2),
     ]
+
+
+async def test_a_rejection_is_gone_when_nobody_holds_it_without_a_garbage_collection() -> None:
+    async with bank.open("memory:", roles=["write"]) as node:
+        gc.disable()
+        try:
+            told: list[weakref.ref[Rejected]] = []
+            for _ in range(3):
+                try:
+                    await node.send(Withdraw("a"))
+                except Rejected as rejected:
+                    told.append(weakref.ref(rejected))
+            assert [each() for each in told] == [None] * 3
+        finally:
+            gc.enable()

@@ -170,9 +170,15 @@ class Decider:
             sending.attempts = attempt + 1
             pending, error = await self._attempt(sending, boundaries)
             if pending is not None:
-                receipt = _receipt(pending, error, await _outcome(pending))
+                outcome = await _outcome(pending)
+                try:
+                    receipt = _receipt(pending, error, outcome)
+                finally:
+                    del pending, error
                 if receipt is not None:
                     return receipt
+                # It knows the latest now, and where it lost before it has its turn, which does not last.
+                continue
             await asyncio.sleep(random.random() * min(0.0005 * attempt, 0.05))
         return await self.refuse(sending, Contended(command=sending.submission.type, attempts=_ATTEMPTS))
 
@@ -218,7 +224,11 @@ class Decider:
             if is_async and self._have_moved(entries, revisions):
                 return None, None
             proposed = tuple([self._codec.propose(event, self._new_id()) for event in events])
-            return self._add(sending, selection, events, proposed, rejected), rejected
+            try:
+                return self._add(sending, selection, events, proposed, rejected), rejected
+            finally:
+                # See `_receipt`.
+                del rejected
         except _TOLD_AS_THEY_ARE:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender is told an incident, and the log the rest
@@ -292,7 +302,11 @@ def _receipt(pending: Pending, error: TwofoldError | None, outcome: Outcome | No
             if isinstance(pending.work, Work):
                 error = pending.work.error
             if error is not None:
-                raise error
+                try:
+                    raise error
+                finally:
+                    # An error and its traceback would hold each other until the garbage collector finds out.
+                    del pending, error
             return Receipt(command_id, last)
         case Duplicate(position=position, same=same):
             if not same:

@@ -231,7 +231,11 @@ class GroupCommit:
         else:
             head = self._head_before(outcomes)
             self._settle(outcomes, await self._unseen(head), head)
-            await self._answer(list(zip(answered, outcomes, strict=True)))
+            lost = any(isinstance(outcome, Conflict) for outcome in outcomes)
+            if lost and last_of(outcomes):
+                # Others may have appended behind those that stand, while the engine waited for the turn of the rest.
+                await self._take_up()
+            await self._answer(list(zip(answered, outcomes, strict=True)), at_once=lost)
 
     def _next(self) -> tuple[list[Pending], list[Pending]]:
         """Return what is appended next, and what waits on: decisions that are to be made go in batches of their own.
@@ -251,13 +255,17 @@ class GroupCommit:
         flying = [pending for place, pending in enumerate(self._waiting) if place in now]
         return flying, [pending for place, pending in enumerate(self._waiting) if place not in now]
 
-    async def _answer(self, answers: Sequence[tuple[Pending, Outcome]]) -> None:
+    async def _answer(self, answers: Sequence[tuple[Pending, Outcome]], *, at_once: bool) -> None:
         """Tell the senders when the next append has begun; where few others wait, one half of them before it.
 
         Senders who send again at once would else all decide first, then all wait for the disk: so one half decides
         while the disk works for the other. An engine may begin with a task of its own, so they are told a turn of the
-        loop later than that one is made.
+        loop later than that one is made. Where some lost to another process, all are told `at_once`: who has its turn
+        now has it for one append.
         """
+        if at_once:
+            _tell(answers)
+            return
         loop = asyncio.get_running_loop()
         if self._waiting and 2 * len(self._waiting) >= len(answers):
             loop.call_soon(_tell, answers)

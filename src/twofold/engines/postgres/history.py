@@ -19,13 +19,14 @@ from twofold.engines.postgres.news import Listener, Teller
 from twofold.engines.postgres.server import Server
 from twofold.engines.postgres.statements import statement
 from twofold.engines.postgres.transaction import make
+from twofold.engines.postgres.turn import Turn
 from twofold.engines.postgres.unknown import resolve
 from twofold.errors import OutcomeUnknown, StatementFailed, StoreError
 from twofold.history.boundary import Selection
 from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
 from twofold.history.record import Position, Recorded
 from twofold.history.signal import Signal
-from twofold.history.store import Decision, Outcome, last_of
+from twofold.history.store import Conflict, Decision, Outcome, last_of
 
 CHANNEL = "twofold_history"
 _BATCH = 2000
@@ -53,6 +54,7 @@ class PostgresHistory:
         self._look = asyncio.Event()
         self._teller = Teller(self._server, CHANNEL)
         self._listener = Listener(self._server, CHANNEL, self._look.set)
+        self._turn: Turn[list[asyncpg.Record]] | None = None
         self._closed = False
 
     @property
@@ -151,6 +153,7 @@ class PostgresHistory:
         self._closed = True
         if self._appends:
             await asyncio.wait(self._appends)
+        await self._end_turn()
         await self._teller.close()
         await self._listener.close()
         if self._watch is not None:
@@ -161,29 +164,49 @@ class PostgresHistory:
 
     async def _append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         attempt, since = new_uuid(), self._entry
-        if any(decision.work for decision in decisions):
-            return await self._make(attempt, since, decisions)
-        try:
-            rows = await self._server.call(statement("append"), *parameters(attempt, decisions))
-        except OutcomeUnknown as error:
-            answers = await resolve(self._server, attempt, since, decisions, error)
-        else:
-            head, entry, kinds, places = rows[0]
-            self._entry = max(self._entry, entry)
-            answers = outcomes(decisions, head, kinds, places)
-        self._moved_to(last_of(answers), own=True)
-        return answers
-
-    async def _make(self, attempt: UUID, since: int, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         made: list[Decision] = []
         try:
-            async with self._server.transaction() as connection:
-                await connection.fetch(statement("work_begin"))
-                answers = await make(connection, self._server.address.shown, attempt, decisions, made)
+            if any(decision.work for decision in decisions):
+                answers = await self._make(attempt, decisions, made)
+            else:
+                made.extend(decisions)
+                answers = await self._store(attempt, decisions)
         except OutcomeUnknown as error:
             answers = await resolve(self._server, attempt, since, made, error)
         self._moved_to(last_of(answers), own=True)
-        return answers
+        return await self._in_turn(decisions, answers)
+
+    async def _store(self, attempt: UUID, decisions: Sequence[Decision]) -> list[Outcome]:
+        values, sql = parameters(attempt, decisions), statement("append")
+        turn, self._turn = self._turn, None
+        rows = None if turn is None else await turn.use(lambda connection: connection.fetch(sql, *values))
+        head, entry, kinds, places = (rows or await self._server.call(sql, *values))[0]
+        self._entry = max(self._entry, entry)
+        return outcomes(decisions, head, kinds, places)
+
+    async def _make(self, attempt: UUID, decisions: Sequence[Decision], made: list[Decision]) -> list[Outcome]:
+        await self._end_turn()
+        async with self._server.transaction() as connection:
+            await connection.fetch(statement("work_begin"))
+            return await make(connection, self._server.address.shown, attempt, decisions, made)
+
+    async def _in_turn(self, decisions: Sequence[Decision], answers: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Return the answers when it is the turn of those who lost, if any have lost to others again and again."""
+        lost = [decision for decision, outcome in zip(decisions, answers, strict=True) if isinstance(outcome, Conflict)]
+        if not lost or (len(lost) < len(answers) and all(each.attempts == 1 for each in lost)):
+            return answers
+        if self._closed or self._turn is not None:
+            return answers
+        self._turn = Turn(self._server)
+        head = await self._turn.come()
+        if head is None or len(lost) < len(answers):
+            return answers
+        return [Conflict(head)] * len(answers)
+
+    async def _end_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            await turn.end()
 
     async def _page(self, selection: Selection, after: Position, end: Position, left: int) -> list[Recorded]:
         if not selection.criteria or after >= end or left <= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from itertools import takewhile
@@ -27,7 +28,7 @@ from twofold.errors import OutcomeUnknown, StoreError
 from twofold.history.boundary import Selection
 from twofold.history.commit import Earlier, first_of, settle, stored, told
 from twofold.history.ledger import EVERY_ENTRY, LedgerEntry, LedgerSearch, Prunable
-from twofold.history.record import Position, Recorded, fingerprint
+from twofold.history.record import Position, Recorded, Submission, fingerprint
 from twofold.history.signal import Signal
 from twofold.history.store import Appended, Conflict, Decision, Outcome, last_of
 from twofold.history.transaction import LONGEST
@@ -287,22 +288,32 @@ def _settle(
     Unless it is `wary`, ids of accepted commands are not looked up: nearly all are new, and the ledger's own index lets
     no other in.
     """
-    find, head_and_time = statement("find_command"), statement("head")
-    rows: list[tuple[Any, ...]] = connection.execute(head_and_time).fetchall()
+    rows: list[tuple[Any, ...]] = connection.execute(statement("head")).fetchall()
     head, time = rows[0]
+    known = _known(connection, [each.submission for each in decisions if wary or each.rejection is not None])
 
     def earlier(decision: Decision) -> Earlier | None:
-        if not wary and decision.rejection is None:
-            return None
-        submission = decision.submission
-        scope = (submission.tenant, submission.command_id.bytes, submission.principal)
-        found: list[tuple[Any, ...]] = connection.execute(find, scope).fetchall()
-        return Earlier(*found[0]) if found else None
+        return known.get(decision.submission.key)
 
     def moved(selection: Selection, after: Position) -> bool:
         return any(connection.execute(sql, values).fetchall() for sql, values in positions(selection, after, LAST, 1))
 
     return settle(decisions, head, earlier, moved), time
+
+
+def _known(connection: apsw.Connection, sent: Iterable[Submission]) -> dict[tuple[str, str, int], Earlier]:
+    """Return the accepted ones of some commands, looked up all at once."""
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for submission in sent:
+        if not submission.is_first:
+            ids[submission.tenant].append(submission.command_id.hex)
+    return {
+        (tenant, principal, int.from_bytes(command_id)): Earlier(print_, position)
+        for tenant, wanted in ids.items()
+        for principal, command_id, print_, position in connection.execute(
+            statement("find_commands"), (_encoder.encode(wanted).decode(), tenant)
+        )
+    }
 
 
 def _insert(connection: apsw.Connection, standing: Iterable[tuple[Decision, Appended]], time: int) -> None:

@@ -21,7 +21,9 @@ _PATIENCE = 10.0
 _QUICK = 0.001
 _CHECKPOINT_PAGES = 4000
 _HANDOVER = 0.002
-_TURN = 0.005
+_LOOK = 0.002
+_TURN = 0.05
+_WAY = 0.002
 Authorizer: TypeAlias = Callable[[int, str | None, str | None, str | None, str | None], int]
 
 
@@ -54,6 +56,7 @@ class Writer:
         self._usual = 0.0
         self._wants_turn = False
         self._turn: asyncio.TimerHandle | None = None
+        self._gives_way = False
         self._connect()
         self._lock = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"twofold-commit-{file.path.stem}")
@@ -73,12 +76,17 @@ class Writer:
         """
         async with self._lock:
             connection = await self._begin()
+            changes = connection.total_changes()
             try:
                 with translated(self._file.path):
                     yield connection
             except BaseException:
                 self._roll_back(connection)
                 raise
+            if self._wants_turn and connection.total_changes() == changes:
+                # Nothing is to be committed, and nobody can come between.
+                self._hold_turn()
+                return
             if short and self._usual < _QUICK:
                 self._commit_here(connection)
             else:
@@ -88,10 +96,11 @@ class Writer:
             self._take_turn(connection)
 
     def keep_turn(self) -> None:
-        """Keep other processes out, after the transaction under way, until the next one or for 5 ms.
+        """Keep other processes out, after the transaction under way, until the next one or for 50 ms.
 
         For whoever lost to them: it tries again on what it knows then, which is the latest. Else one that is always
-        ready first would win every time, for as long as it has work.
+        ready first would win every time, for as long as it has work. After its turn it gives way: it does not ask again
+        until others have had the time to look.
         """
         self._wants_turn = True
 
@@ -109,10 +118,13 @@ class Writer:
         if self._turn is not None and self._connection is not None:
             self._turn.cancel()
             self._turn = None
+            self._gives_way = True
             return self._connection
+        if self._gives_way:
+            self._gives_way = False
+            await asyncio.sleep(_WAY)
         loop = asyncio.get_running_loop()
         started = loop.time()
-        pause = 0.0002
         while True:
             try:
                 connection = self._connection or self._connect()
@@ -120,8 +132,8 @@ class Writer:
             except apsw.BusyError as error:
                 if loop.time() - started > _PATIENCE:
                     raise StoreBusy(path=str(self._file.path), waited=loop.time() - started) from error
-                await asyncio.sleep(pause * (0.5 + random.random()))
-                pause = min(pause * 1.5, 0.02)
+                # Not more and more seldom: who has waited for long would come last.
+                await asyncio.sleep(_LOOK * random.random())
             except apsw.Error as error:
                 raise translate(error, self._file.path) from error
             else:
@@ -129,10 +141,14 @@ class Writer:
 
     def _take_turn(self, connection: apsw.Connection) -> None:
         if self._wants_turn:
-            self._wants_turn = False
             with contextlib.suppress(apsw.Error):
                 connection.execute("BEGIN IMMEDIATE")
-                self._turn = asyncio.get_running_loop().call_later(_TURN, self._end_turn)
+                self._hold_turn()
+        self._wants_turn = False
+
+    def _hold_turn(self) -> None:
+        self._wants_turn = False
+        self._turn = asyncio.get_running_loop().call_later(_TURN, self._end_turn)
 
     def _end_turn(self) -> None:
         if self._turn is not None:

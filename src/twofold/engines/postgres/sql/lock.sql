@@ -1,0 +1,2 @@
+-- Inside a transaction: nothing else is appended until its end.
+SELECT history.lock()
