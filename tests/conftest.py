@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from twofold.engines.postgres.address import read_address
 from twofold.engines.postgres.migrate import initialise
-from twofold.testing import PostgresServer, postgres
+from twofold.testing import PostgresServer, ValkeyServer, postgres, valkey
 
 # A busy machine is no failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,6 +61,13 @@ def anyio_backend() -> str:
 def postgres_server() -> Iterator[PostgresServer]:
     """One server for the whole run; it starts with the first test that asks for it."""
     with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[ValkeyServer]:
+    """One server for the whole run; it starts with the first test that asks for it."""
+    with valkey() as server:
         yield server
 
 

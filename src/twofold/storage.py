@@ -120,6 +120,8 @@ def storage_at(url: str) -> Storage:
             return SqliteStorage(url)
         case ("postgresql" | "postgres", _, _):
             return _postgres(url)
+        case ("valkey" | "valkeys" | "valkey+unix" | "redis" | "rediss" | "redis+unix", _, _):
+            return _valkey(url)
     raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found another scheme")
 
 
@@ -154,6 +156,14 @@ def _postgres(url: str) -> PostgresStorage:
     except ModuleNotFoundError as error:
         raise MissingExtra(feature="PostgreSQL", extra="postgres") from error
     return PostgresStorage(url)
+
+
+def _valkey(url: str) -> Storage:
+    try:
+        from twofold.engines.valkey.storage import ValkeyStorage
+    except ModuleNotFoundError as error:
+        raise MissingExtra(feature="Valkey", extra="valkey") from error
+    return ValkeyStorage(url)
 
 
 def _folder(url: str) -> Path:

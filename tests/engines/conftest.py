@@ -12,6 +12,9 @@ from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.postgres.server import Server
 from twofold.engines.postgres.views import PostgresViews
 from twofold.engines.sqlite import SqliteHistory, SqliteViews
+from twofold.engines.valkey.address import read_address as read_valkey_address
+from twofold.engines.valkey.server import Server as ValkeyServer
+from twofold.engines.valkey.views import ValkeyViews
 from twofold.read.store import ViewStore
 from twofold.testing.contracts import Engine, HistoryEngine, ViewEngine
 
@@ -54,6 +57,15 @@ def postgres_views(new: Callable[[], str], kind: type[PostgresViews] = PostgresV
         return views
 
     return Engine("postgres", opened, place=new, write_raw=_write_to_postgres)
+
+
+def valkey_views(new: Callable[[], str], kind: type[ValkeyViews] = ValkeyViews) -> ViewEngine:
+    async def opened(url: str) -> ValkeyViews:
+        views = kind(ValkeyServer(read_valkey_address(url)))
+        await views.open()
+        return views
+
+    return Engine("valkey", opened, place=new, cannot={"connect", "find", "sql", "search"})
 
 
 async def _write_to_postgres(store: ViewStore, statement: str) -> None:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.conftest import memory_views, postgres_views, sqlite_views
+from tests.engines.conftest import memory_views, postgres_views, sqlite_views, valkey_views
 from twofold.testing.contracts import ViewEngine, ViewStoreContract
 
 ENGINES: dict[str, Callable[[pytest.FixtureRequest], ViewEngine]] = {
     "memory": lambda request: memory_views(),
     "sqlite": lambda request: sqlite_views(request.getfixturevalue("folder")),
     "postgres": lambda request: postgres_views(request.getfixturevalue("emptied")),
+    "valkey": lambda request: valkey_views(request.getfixturevalue("valkey_server").place),
 }
 
 
@@ -27,3 +28,4 @@ def test_what_the_engines_cannot_do() -> None:
     assert memory_views().cannot == {"reopen", "share", "connect", "lease"}
     assert sqlite_views(Path).cannot == {"lease"}
     assert postgres_views(str).cannot == set()
+    assert valkey_views(str).cannot == {"connect", "find", "sql", "search"}

@@ -12,13 +12,16 @@ import pytest
 from twofold.history.store import History
 from twofold.read.store import ViewStore
 
-Ability: TypeAlias = Literal["reopen", "share", "connect", "lease", "transact", "work"]
+Ability: TypeAlias = Literal["reopen", "share", "connect", "lease", "transact", "work", "find", "sql", "search"]
 ABILITIES: dict[Ability, str] = {
     "work": "run SQL of a read model's own, in the transaction of its batch",
     "reopen": "be closed and opened again with all that it held",
     "share": "be opened twice at one place at the same time",
     "connect": "be written to through a raw connection of its database",
     "lease": "keep other nodes from projecting while one holds the lease",
+    "find": "find rows by any of their fields and in any order, beyond the key's",
+    "sql": "answer SQL text",
+    "search": "search for words",
     "transact": "keep tables of the application's own, written in the transaction of its events",
 }
 """What an engine may declare that it cannot do. The suites test the rest; nothing is left out silently."""

@@ -19,3 +19,18 @@ class ViewSuite(Suite):
         """Open a store that is empty."""
         async with engine.opened(engine.place()) as store:
             yield store
+
+    @pytest.fixture
+    def finds(self, engine: ViewEngine) -> None:
+        """Skip the test where the engine does not find rows by any of their fields."""
+        engine.needs("find")
+
+    @pytest.fixture
+    def takes_sql(self, engine: ViewEngine) -> None:
+        """Skip the test where the engine answers no SQL."""
+        engine.needs("sql")
+
+    @pytest.fixture
+    def searches(self, engine: ViewEngine) -> None:
+        """Skip the test where the engine does not search for words."""
+        engine.needs("search")

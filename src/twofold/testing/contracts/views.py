@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from twofold.testing.contracts.views_hostile import ViewHostility
 from twofold.testing.contracts.views_indexes import ViewIndexes
+from twofold.testing.contracts.views_keys import ViewKeys
 from twofold.testing.contracts.views_kinds import ViewKinds
 from twofold.testing.contracts.views_leases import ViewLeases
 from twofold.testing.contracts.views_paging import ViewPaging
@@ -33,6 +34,7 @@ class ViewStoreContract(
     ViewProjection,
     ViewVersions,
     ViewReading,
+    ViewKeys,
     ViewRanges,
     ViewPaging,
     ViewIndexes,

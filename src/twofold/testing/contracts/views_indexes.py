@@ -59,6 +59,7 @@ class ViewIndexes(ViewSuite):
     def test_indexes_are_no_part_of_the_definition(self) -> None:
         assert NONE.versioned_name == SOME.versioned_name == OTHERS.versioned_name
 
+    @pytest.mark.usefixtures("finds")
     @pytest.mark.parametrize("table", [SOME, OTHERS], ids=["some", "others"])
     async def test_the_same_rows_are_found_with_indexes(self, engine: ViewEngine, table: Table[Any]) -> None:
         answers: list[list[list[str]]] = []
@@ -70,6 +71,7 @@ class ViewIndexes(ViewSuite):
         assert answers[0] == answers[1]
         assert sorted(answers[0][0]) == [case.name for case in cases(NONE)]
 
+    @pytest.mark.usefixtures("finds")
     async def test_indexes_come_and_go_and_rows_stay(self, store: ViewStore) -> None:
         await prepared(store, NONE)
         rows = cases(NONE)
@@ -83,6 +85,7 @@ class ViewIndexes(ViewSuite):
             assert await put(store, table, *cases(table)[:10], expected=expected)
         assert len(await everything(store, SOME)) == 10
 
+    @pytest.mark.usefixtures("finds")
     async def test_a_spare_has_indexes_of_its_own_and_they_change_places_with_it(self, store: ViewStore) -> None:
         await prepared(store, SOME)
         await put(store, SOME, *cases(SOME)[:10])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from twofold.testing.contracts.kinds import EVERY_KIND, INSTANCES, EveryKind
 from twofold.testing.contracts.rows import everything, prepared, put
 from twofold.testing.contracts.view_suite import ViewSuite
 
+SOME_INSTANCES = st.lists(INSTANCES, min_size=1, max_size=3, unique_by=lambda each: (each.name, each.place))
 _NESTED = frozenset(column.name for column in EVERY_KIND.columns if column.kind == "json")
 
 
@@ -27,16 +29,25 @@ class ViewKinds(ViewSuite):
         max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
     )
 
-    def test_rows_of_any_kind_come_back_and_are_found(self, engine: ViewEngine) -> None:
+    def test_rows_of_any_kind_come_back(self, engine: ViewEngine) -> None:
         @self.kinds_at_random
-        @given(st.lists(INSTANCES, min_size=1, max_size=3, unique_by=lambda each: (each.name, each.place)))
+        @given(SOME_INSTANCES)
         def check(instances: list[EveryKind]) -> None:
-            asyncio.run(_check(engine, instances))
+            asyncio.run(_check_rows(engine, instances))
+
+        check()
+
+    @pytest.mark.usefixtures("finds")
+    def test_rows_of_any_kind_are_found_by_it(self, engine: ViewEngine) -> None:
+        @self.kinds_at_random
+        @given(SOME_INSTANCES)
+        def check(instances: list[EveryKind]) -> None:
+            asyncio.run(_check_finding(engine, instances))
 
         check()
 
 
-async def _check(engine: ViewEngine, instances: list[EveryKind]) -> None:
+async def _check_rows(engine: ViewEngine, instances: list[EveryKind]) -> None:
     async with engine.opened(engine.place()) as store:
         view = View(store, EVERY_KIND)
         await prepared(store, EVERY_KIND)
@@ -46,6 +57,13 @@ async def _check(engine: ViewEngine, instances: list[EveryKind]) -> None:
         loaded = await store.load(EVERY_KIND, [EVERY_KIND.key_of((each.name, each.place)) for each in instances])
         assert len(loaded) == len(instances)
         assert sorted(map(repr, await everything(store, EVERY_KIND))) == sorted(map(_as_read, instances))
+
+
+async def _check_finding(engine: ViewEngine, instances: list[EveryKind]) -> None:
+    async with engine.opened(engine.place()) as store:
+        view = View(store, EVERY_KIND)
+        await prepared(store, EVERY_KIND)
+        await put(store, EVERY_KIND, *instances)
         first = instances[0]
         for name in EVERY_KIND.model.__struct_fields__:
             found = await view.find(**{name: getattr(first, name)})

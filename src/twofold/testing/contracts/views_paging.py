@@ -71,6 +71,7 @@ class ViewPaging(ViewSuite):
 
     pages_at_random = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+    @pytest.mark.usefixtures("finds")
     @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
     @pytest.mark.parametrize("order", [["rank"], ["-rank"], ["number", "-rank"], ["-number", "rank"], ["-amount"], []])
     async def test_pages_are_the_whole(self, store: ViewStore, order: list[str], size: int) -> None:
@@ -83,6 +84,7 @@ class ViewPaging(ViewSuite):
         assert await pages(store, order, size, {}) == sorted_as_told(notes, order)
         assert await pages(store, order, size, {"number": 1}) == sorted_as_told(notes[1::2], order)
 
+    @pytest.mark.usefixtures("finds")
     async def test_rows_that_come_and_change_do_not_move_the_others(self, store: ViewStore) -> None:
         await prepared(store, NOTES)
         await put(store, NOTES, *[Note(name, 1) for name in "bdfh"])
@@ -92,6 +94,7 @@ class ViewPaging(ViewSuite):
         second = await view.find(order_by="number", limit=10, after=first.next)
         assert [note.name for note in (*first, *second)] == list("bdefh")
 
+    @pytest.mark.usefixtures("finds")
     def test_pages_are_the_whole_for_any_rows_and_any_order(self, engine: ViewEngine) -> None:
         @self.pages_at_random
         @given(notes=ANY_NOTES, order=ANY_ORDER, size=st.integers(1, 4), value=st.integers(0, 1))

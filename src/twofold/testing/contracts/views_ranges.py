@@ -57,6 +57,7 @@ class ViewRanges(ViewSuite):
 
     ranges_at_random = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+    @pytest.mark.usefixtures("finds")
     @pytest.mark.parametrize(("wanted", "names"), RANGES.values(), ids=RANGES.keys())
     async def test_a_range_takes_rows(self, store: ViewStore, wanted: dict[str, Any], names: str) -> None:
         await prepared(store, NOTES)
@@ -65,12 +66,14 @@ class ViewRanges(ViewSuite):
         assert await notes.find(**wanted) == [row for row in ROWS if row.name in names]
         assert await notes.count(**wanted) == len(names)
 
+    @pytest.mark.usefixtures("finds")
     @pytest.mark.parametrize(("wanted", "problem"), REFUSED.values(), ids=REFUSED.keys())
     async def test_a_range_is_refused_with(self, store: ViewStore, wanted: dict[str, Any], problem: str) -> None:
         await prepared(store, NOTES)
         with pytest.raises(InvalidFilter, match=problem):
             await View(store, NOTES).find(**wanted)
 
+    @pytest.mark.usefixtures("finds")
     def test_pages_of_a_range_are_the_whole(self, engine: ViewEngine) -> None:
         @self.ranges_at_random
         @given(notes=ANY_NOTES, order=ANY_ORDER, size=st.integers(1, 4), bound=st.integers(-1, 1))

@@ -86,6 +86,7 @@ class ViewReading(ViewSuite):
         assert await seats.get("a", 3) is None
         assert len(await store.get(NOTES, [key("a"), key("b"), key("z")])) == 2
 
+    @pytest.mark.usefixtures("finds")
     @pytest.mark.parametrize(("equals", "names"), FINDINGS.values(), ids=FINDINGS.keys())
     async def test_find_and_count_take_rows_by(self, store: ViewStore, equals: dict[str, Any], names: str) -> None:
         await prepared(store, NOTES)
@@ -94,12 +95,14 @@ class ViewReading(ViewSuite):
         assert await notes.find(**equals) == [row for row in ROWS if row.name in names]
         assert await notes.count(**equals) == len(names)
 
+    @pytest.mark.usefixtures("finds")
     @pytest.mark.parametrize(("order", "names"), ORDERS.values(), ids=ORDERS.keys())
     async def test_find_orders_by(self, store: ViewStore, order: str | Sequence[str], names: str) -> None:
         await prepared(store, NOTES)
         await put(store, NOTES, *reversed(ROWS))
         assert "".join(note.name for note in await View(store, NOTES).find(order_by=order)) == names
 
+    @pytest.mark.usefixtures("finds")
     async def test_find_ends_at_the_limit(self, store: ViewStore) -> None:
         await prepared(store, NOTES)
         await put(store, NOTES, *ROWS)
@@ -107,6 +110,7 @@ class ViewReading(ViewSuite):
         assert [row[0] for row in await store.find(NOTES, Page(order=order, limit=3))] == ["a", "c", "f"]
         assert [row[0] for row in await store.find(NOTES, Page(order=order, limit=100))] == list("acfdgbe")
 
+    @pytest.mark.usefixtures("finds")
     async def test_count_counts_all_rows_whatever_the_page(self, store: ViewStore) -> None:
         await prepared(store, NOTES)
         assert await store.count(NOTES, Page()) == 0
@@ -114,6 +118,7 @@ class ViewReading(ViewSuite):
         assert await store.count(NOTES, Page()) == 7
         assert await store.count(NOTES, Page(equals=(("number", 3), ("rank", None)))) == 1
 
+    @pytest.mark.usefixtures("takes_sql")
     async def test_sql_takes_values_by_name(self, store: ViewStore) -> None:
         await prepared(store, NOTES)
         await put(store, NOTES, *ROWS)
@@ -125,6 +130,7 @@ class ViewReading(ViewSuite):
         assert await notes.sql("order by name") == ROWS
         assert await notes.sql("where name = :name", name="'; drop table note; --") == []
 
+    @pytest.mark.usefixtures("takes_sql")
     @pytest.mark.parametrize(
         "text",
         ["where nosuch = 1", "where", "order by name; nonsense", "where name = :missing", "where (", "where name = 'a"],
@@ -137,6 +143,7 @@ class ViewReading(ViewSuite):
         assert refused.value.model == "Note"
         assert await everything(store, NOTES) == ROWS
 
+    @pytest.mark.usefixtures("takes_sql")
     @pytest.mark.parametrize("write", WRITES)
     @pytest.mark.parametrize("table", ["note", NOTES.versioned_name])
     async def test_sql_cannot_write(self, store: ViewStore, write: str, table: str) -> None:
@@ -149,6 +156,7 @@ class ViewReading(ViewSuite):
         assert await everything(store, NOTES) == ROWS
         assert await store.checkpoint(NOTES) == 1
 
+    @pytest.mark.usefixtures("takes_sql")
     async def test_sql_cannot_make_its_connection_write(self, store: ViewStore) -> None:
         await prepared(store, NOTES)
         await put(store, NOTES, *ROWS)
@@ -159,6 +167,7 @@ class ViewReading(ViewSuite):
         await put(store, NOTES, Note("h"), expected=1)
         assert await notes.sql("order by name") == [*ROWS, Note("h")]
 
+    @pytest.mark.usefixtures("takes_sql")
     @pytest.mark.parametrize("value", [2**63, "\0", "\ud800", float("nan"), ...], ids=repr)
     async def test_sql_refuses_a_value_that_no_column_can_hold(self, store: ViewStore, value: Any) -> None:
         await prepared(store, NOTES)

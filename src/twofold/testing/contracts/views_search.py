@@ -100,6 +100,7 @@ class ViewSearch(ViewSuite):
 
     searches_at_random = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+    @pytest.mark.usefixtures("searches")
     async def test_a_search_finds_rows_by(self, store: ViewStore) -> None:
         await prepared(store, LETTERS)
         await put(store, LETTERS, *ROWS)
@@ -108,6 +109,7 @@ class ViewSearch(ViewSuite):
             case: expected for case, (_, expected) in FOUND.items()
         }
 
+    @pytest.mark.usefixtures("searches")
     async def test_what_is_found_is_ordered_and_paged_as_find_does(self, store: ViewStore) -> None:
         await prepared(store, LETTERS)
         await put(store, LETTERS, *ROWS)
@@ -122,6 +124,7 @@ class ViewSearch(ViewSuite):
         assert names(await view.search("fenc*", number=2)) == "b"
         assert names(await view.search("fenc*", number=Range(below=3), name="a")) == "a"
 
+    @pytest.mark.usefixtures("searches")
     async def test_words_change_with_their_rows(self, store: ViewStore) -> None:
         await prepared(store, LETTERS)
         await put(store, LETTERS, *ROWS)
@@ -136,6 +139,7 @@ class ViewSearch(ViewSuite):
         assert names(await view.search("gate")) == ""
         assert names(await everything(store, LETTERS)) == "bcdeghi"
 
+    @pytest.mark.usefixtures("searches")
     async def test_a_batch_that_is_not_stored_leaves_no_words(self, store: ViewStore) -> None:
         await prepared(store, LETTERS)
         await put(store, LETTERS, *ROWS)
@@ -143,6 +147,7 @@ class ViewSearch(ViewSuite):
         assert names(await View(store, LETTERS).search("gate")) == ""
         assert names(await View(store, LETTERS).search("fence")) == "af"
 
+    @pytest.mark.usefixtures("searches")
     async def test_a_spare_has_words_of_its_own_and_they_change_places_with_it(self, store: ViewStore) -> None:
         await prepared(store, LETTERS)
         await put(store, LETTERS, *ROWS)
@@ -166,6 +171,7 @@ class ViewSearch(ViewSuite):
             assert names(await view.search("fence")) == ("af" if turn % 2 else "f")
             assert names(await view.search(f"gate{turn}")) == "c"
 
+    @pytest.mark.usefixtures("searches")
     async def test_no_text_is_an_error_of_the_database(self, store: ViewStore) -> None:
         await prepared(store, LETTERS)
         await put(store, LETTERS, *ROWS)
@@ -179,11 +185,13 @@ class ViewSearch(ViewSuite):
                 await view.search(text)
         assert await everything(store, LETTERS) == ROWS
 
+    @pytest.mark.usefixtures("searches")
     async def test_a_read_model_without_a_search_has_none(self, store: ViewStore) -> None:
         await prepared(store, NOTES)
         with pytest.raises(InvalidFilter, match="it is not searched"):
             await View(store, NOTES).search("a")
 
+    @pytest.mark.usefixtures("searches")
     async def test_texts_of_any_length_are_kept(self, store: ViewStore) -> None:
         await prepared(store, LETTERS)
         many = " ".join(f"{n:x}word" for n in range(100_000))
@@ -193,6 +201,7 @@ class ViewSearch(ViewSuite):
         assert names(await view.search(f"{99_999:x}word")) == ""
         assert names(await view.search("eeee*")) == "b"
 
+    @pytest.mark.usefixtures("searches")
     def test_any_words_are_found_in_any_texts(self, engine: ViewEngine) -> None:
         texts = st.text(st.sampled_from("abAB éÉe\u0301ßsИ東'\"*-&|!:()\\%\0\n\u2028_1²"), max_size=12)
         kept = texts.map(lambda text: text.replace("\0", ""))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
+from twofold.errors import DeclarationError, InvalidFilter
 from twofold.history.record import Position
-from twofold.read.store import Parked, ViewStore
+from twofold.read.store import Page, Parked, ViewStore
 from twofold.read.table import Table
 from twofold.testing.contracts.engine import ViewEngine
 from twofold.testing.contracts.rows import (
@@ -24,6 +26,7 @@ from twofold.testing.contracts.rows import (
     put,
 )
 from twofold.testing.contracts.view_suite import ViewSuite
+from twofold.testing.contracts.views_search import LETTERS
 
 
 class ViewVersions(ViewSuite):
@@ -137,10 +140,24 @@ class ViewVersions(ViewSuite):
                 shares = await second.checkpoint(NOTES) == 1
             await store.claim(NOTES, "one", 3600)
             leases = not (await store.claim(NOTES, "other", 3600)).mine
+            asked = {
+                "find": store.find(NOTES, Page(equals=(("number", 1),), order=(("number", False), ("name", False)))),
+                "sql": store.sql(NOTES, "where number = 1", {}),
+                "search": store.prepare(LETTERS, HISTORY),
+            }
+            answered = {ability: await _is_answered(asking) for ability, asking in asked.items()}
         async with engine.opened(place) as again:
             keeps = await again.checkpoint(NOTES) == 1
-        can = {"share": shares, "reopen": keeps, "connect": engine.write_raw is not None, "lease": leases}
+        can = {"share": shares, "reopen": keeps, "connect": engine.write_raw is not None, "lease": leases, **answered}
         assert can == {ability: ability not in engine.cannot for ability in can}
+
+
+async def _is_answered(asking: Awaitable[object]) -> bool:
+    try:
+        await asking
+    except (InvalidFilter, DeclarationError):
+        return False
+    return True
 
 
 async def _kept(store: ViewStore, table: Table[Any]) -> dict[str, tuple[str, Position, bool, bool]]:
