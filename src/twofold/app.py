@@ -223,6 +223,7 @@ class App:
             url: where the history is: `sqlite:///FOLDER` (relative; four slashes for an absolute path) or `memory:`.
             views: where the read models are; beside the history when left out. Where some name a store, URLs by name:
                 `{"analytics": "sqlite:///analytics"}`; those that name none are under `""`, or beside the history.
+                In place of a URL, a function may open a store of your own.
             roles: which sides this node runs; `http` beside them says that they are served, which `twofold run` and
                 `twofold.http` do.
             provide: objects that handlers ask for by their class.

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Protocol
 
 from twofold.errors import InvalidSetting
 from twofold.read.store import ViewStore
-from twofold.read.stores import Stores, Views
+from twofold.read.stores import OwnStore, Stores, Views
 from twofold.read.table import Table
-from twofold.storage import Role, Storage, storage_at
+from twofold.storage import Kind, Role, storage_at
+
+
+class ViewStorage(Protocol):
+    """The part of a `Storage` that read models need."""
+
+    async def views(self, roles: Collection[Role]) -> ViewStore:
+        """Open the read models as a node with these roles needs them."""
+        ...
+
+    async def stored(self) -> frozenset[Kind]:
+        """Return what is kept there already; nothing is made."""
+        ...
+
+
+class OwnStorage:
+    """A place that the application brings along.
+
+    Args:
+        make: opens the store.
+    """
+
+    def __init__(self, make: OwnStore) -> None:
+        self._make = make
+
+    async def views(self, roles: Collection[Role]) -> ViewStore:
+        """Open the store."""
+        opened = self._make()
+        return await opened if inspect.isawaitable(opened) else opened
+
+    async def stored(self) -> frozenset[Kind]:
+        """Return that there are read models: only the store knows."""
+        return frozenset(("views",))
 
 
 class ViewStorages:
@@ -31,14 +64,16 @@ class ViewStorages:
         models: dict[str, list[str]] = {}
         for table in tables:
             models.setdefault(table.store, []).append(table.name)
-        urls = {"": url, **_by_name(views)}
+        urls: dict[str, str | OwnStore] = {"": url, **_by_name(views)}
         if url == "memory:":
             # Nothing of it outlives the node, wherever its read models are.
             urls = {**dict.fromkeys(models, url), **urls}
         _refuse_missing(models, urls)
         _refuse_unused(models, urls)
-        at = {each: storage_at(each) for each in urls.values()}
-        self.storages: dict[str, Storage] = {name: at[urls[name]] for name in models or [""]}
+        at: dict[str | OwnStore, ViewStorage] = {
+            each: storage_at(each) if isinstance(each, str) else OwnStorage(each) for each in urls.values()
+        }
+        self.storages: dict[str, ViewStorage] = {name: at[urls[name]] for name in models or [""]}
 
     async def open(self, roles: Collection[Role]) -> ViewStore:
         """Open them as a node with these roles needs them: all, or none if one cannot be opened.
@@ -47,7 +82,7 @@ class ViewStorages:
             StoreError: one cannot be opened.
         """
         async with AsyncExitStack() as opening:
-            opened: dict[Storage, ViewStore] = {}
+            opened: dict[ViewStorage, ViewStore] = {}
             for storage in self.storages.values():
                 if storage not in opened:
                     opened[storage] = await storage.views(roles)
@@ -58,11 +93,11 @@ class ViewStorages:
         return Stores({name: opened[storage] for name, storage in self.storages.items()})
 
 
-def _by_name(views: Views) -> Mapping[str, str]:
+def _by_name(views: Views) -> Mapping[str, str | OwnStore]:
     if views is None:
         return {}
-    found: object = {"": views} if isinstance(views, str) else views
-    if not isinstance(found, Mapping) or not all(isinstance(each, str) for pair in found.items() for each in pair):
+    found: Mapping[Any, Any] = views if isinstance(views, Mapping) else {"": views}
+    if not all(isinstance(name, str) and (isinstance(each, str) or callable(each)) for name, each in found.items()):
         problem = (
             f'expected a URL, or URLs by store: {{"analytics": "sqlite:///analytics"}}; found {type(views).__name__}'
         )
@@ -70,7 +105,7 @@ def _by_name(views: Views) -> Mapping[str, str]:
     return found
 
 
-def _refuse_missing(models: Mapping[str, list[str]], urls: Mapping[str, str]) -> None:
+def _refuse_missing(models: Mapping[str, list[str]], urls: Mapping[str, str | OwnStore]) -> None:
     missing = [name for name in models if name not in urls]
     if missing:
         kept = "; ".join(f"store {name!r}, which {_listed(models[name])}" for name in missing)
@@ -79,7 +114,7 @@ def _refuse_missing(models: Mapping[str, list[str]], urls: Mapping[str, str]) ->
         raise InvalidSetting(setting="views", problem=problem)
 
 
-def _refuse_unused(models: Mapping[str, list[str]], urls: Mapping[str, str]) -> None:
+def _refuse_unused(models: Mapping[str, list[str]], urls: Mapping[str, str | OwnStore]) -> None:
     unused = [name for name in urls if name and name not in models]
     if unused:
         named = _listed(sorted(filter(None, models))) or "none"

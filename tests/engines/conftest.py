@@ -65,7 +65,7 @@ def valkey_views(new: Callable[[], str], kind: type[ValkeyViews] = ValkeyViews) 
         await views.open()
         return views
 
-    return Engine("valkey", opened, place=new, cannot={"connect", "find", "sql", "search"})
+    return Engine("valkey", opened, place=new, cannot={"connect", "find", "sql", "search", "work"})
 
 
 async def _write_to_postgres(store: ViewStore, statement: str) -> None:

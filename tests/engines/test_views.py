@@ -28,4 +28,4 @@ def test_what_the_engines_cannot_do() -> None:
     assert memory_views().cannot == {"reopen", "share", "connect", "lease"}
     assert sqlite_views(Path).cannot == {"lease"}
     assert postgres_views(str).cannot == set()
-    assert valkey_views(str).cannot == {"connect", "find", "sql", "search"}
+    assert valkey_views(str).cannot == {"connect", "find", "sql", "search", "work"}

@@ -115,6 +115,22 @@ def test_the_url_of_a_store_is_checked_at_open() -> None:
         app.open("memory:", views={"analytics": "mongo://ada:secret@host/db"})
 
 
+async def test_a_store_may_be_the_applications_own(tmp_path: Path) -> None:
+    opened: list[MemoryViews] = []
+
+    async def own() -> MemoryViews:
+        opened.append(MemoryViews())
+        return opened[0]
+
+    async with app.open(f"sqlite:///{tmp_path}", views={"analytics": own}) as node:
+        receipt = await node.send(Sell("tea"))
+        assert await node.ask(GetBoth("tea"), after=receipt) == [1, 1]
+        assert await opened[0].checkpoint(TAKINGS) == 1
+    async with app.open("memory:", views=MemoryViews) as node:
+        receipt = await node.send(Sell("tea"))
+        assert await node.ask(GetBoth("tea"), after=receipt) == [1, 1]
+
+
 async def test_who_only_writes_needs_no_word_about_stores(tmp_path: Path) -> None:
     async with app.open(f"sqlite:///{tmp_path}", roles=["write"]) as node:
         await node.send(Sell("tea"))

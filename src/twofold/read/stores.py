@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -24,7 +24,10 @@ from twofold.read.store import (
 )
 from twofold.read.table import Key, Row, Table
 
-Views: TypeAlias = str | Mapping[str, str] | None
+OwnStore: TypeAlias = Callable[[], ViewStore | Awaitable[ViewStore]]
+"""Opens a view store of the application's own; it is called by each node that opens."""
+
+Views: TypeAlias = str | OwnStore | Mapping[str, str | OwnStore] | None
 """Where read models are kept: a URL, or URLs by the name of the store; beside the history where none is given."""
 
 _PAUSE = 0.02

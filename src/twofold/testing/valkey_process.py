@@ -43,7 +43,7 @@ class ValkeyProcess:
         self._password = secrets.token_hex(16)
         self._port = _free_port()
         self._was_ready = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._keeper = subprocess.Popen(
             ["/bin/sh", "-c", _KEEPER, "keeper", str(self._folder)], stdin=subprocess.PIPE, **_CHILD
         )
@@ -104,7 +104,7 @@ class ValkeyProcess:
             self._keeper.stdin.close()
         self._keeper.wait()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[Any]:
         settings = {
             "bind": _HOST,
             "port": str(self._port),
@@ -124,7 +124,7 @@ class ValkeyProcess:
             process.stdin.write(told.encode())
         return process
 
-    def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:
+    def _is_ready(self, process: subprocess.Popen[Any]) -> bool:
         end = time.monotonic() + _PATIENCE
         while process.poll() is None and time.monotonic() < end:
             try:

@@ -8,7 +8,10 @@ from importlib import resources
 
 import msgspec
 
-_READING = frozenset(("standing", "checkpoint", "status", "versions", "get", "find", "count", "parked_keys", "parked"))
+_OF_NODES = frozenset(("attend", "leave", "nodes"))
+_READING = frozenset(
+    ("standing", "checkpoint", "status", "versions", "get", "find", "count", "parked_keys", "parked", "nodes")
+)
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -26,9 +29,9 @@ class Script(msgspec.Struct, frozen=True):
 def script(name: str) -> Script:
     """Return `lua/NAME.lua` with what it shares with others before it."""
     reads = name in _READING
-    parts = ["_common", *([] if reads else ["_writing"]), name]
+    shared = ["_time"] if name in _OF_NODES else ["_time", "_table", *([] if reads else ["_writing"])]
     # Without flags, a script that writes is refused before its first line where memory or disk is full.
-    text = "\n".join([f"#!lua{' flags=no-writes' if reads else ''}", *map(_text, parts)])
+    text = "\n".join([f"#!lua{' flags=no-writes' if reads else ''}", *map(_text, [*shared, name])])
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), reads)
 
 

@@ -88,6 +88,20 @@ class Server:
         except DRIVERS as error:
             raise translate(error, self.shown) from error
 
+    async def call(self, command: str, *values: Argument) -> Any:
+        """Run one command that may as well be run twice, and return what it returns.
+
+        Raises:
+            StoreError: it could not be run.
+        """
+        for is_last in (False, True):
+            try:
+                return await self._client.execute_command(command, *values)
+            except DRIVERS as error:
+                if is_last or not is_lost(error):
+                    raise translate(error, self.shown) from error
+        return None
+
     async def close(self) -> None:
         """Close all connections. May be called twice."""
         await self._client.aclose(close_connection_pool=True)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from twofold.engines.valkey.attendance import Attendances
 from twofold.engines.valkey.keys import FORM, keys_of
 from twofold.engines.valkey.server import Argument, Server
 from twofold.engines.valkey.span import span_of
 from twofold.errors import DeclarationError, HistoryMismatch, InvalidFilter, StoreUnavailable
 from twofold.history.record import Position
 from twofold.history.signal import Signal
+from twofold.model import project_of
 from twofold.place import where_is
+from twofold.read.share import Attendance
 from twofold.read.store import Advance, Lease, Page, Parked, SegmentStatus, Standing, TableStatus, Unparked, Version
 from twofold.read.table import Key, Row, Table
 
@@ -25,7 +28,7 @@ _parked: msgspec.msgpack.Decoder[tuple[str, int, str]] = msgspec.msgpack.Decoder
 
 
 class ValkeyViews:
-    """Implements `twofold.read.store.ViewStore` on a server that any number of nodes share.
+    """Implements `twofold.read.store.SharedViewStore` on a server that any number of nodes share.
 
     Rows are found by their key, or by its first fields, and come in its order; there is no SQL and no search.
 
@@ -35,6 +38,7 @@ class ValkeyViews:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._attendances = Attendances(server)
         self._moved = Signal()
 
     async def open(self) -> None:
@@ -45,9 +49,10 @@ class ValkeyViews:
         """Make the table where there is none; see `ViewStore.prepare`.
 
         Raises:
-            DeclarationError: the read model declares indexes or a search, which are not kept here.
+            DeclarationError: the read model declares indexes, a search or SQL of its own, which are not for here.
         """
         self._refuse_more_than_keys(table)
+        await self._attendances.note(self._key(table))
         found, checkpoint = await self._run("prepare", table, str(history_id), table.segments, table.shape)
         if found.decode() != str(history_id):
             raise HistoryMismatch(model=table.name, problem=f"it was made from history {found.decode()}")
@@ -55,6 +60,7 @@ class ValkeyViews:
 
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
         """Make the spare anew; see `ViewStore.begin_spare`."""
+        await self._attendances.note(self._key(table.spare))
         await self._run("begin_spare", table.spare, str(history_id), table.segments, table.shape)
 
     async def exchange(self, table: Table[Any]) -> bool:
@@ -77,6 +83,20 @@ class ValkeyViews:
         """Give up the holder's lease, if it has one."""
         await self._run("release", table, segment, holder)
         self._moved.notify()
+
+    async def attend(self, node: str, tables: Collection[str], seconds: float) -> None:
+        """Note that a node projects; see `SharedViewStore.attend`."""
+        await self._attendances.attend(node, tables, seconds)
+        self._moved.notify()
+
+    async def leave(self, node: str) -> None:
+        """Note that a node projects no longer."""
+        await self._attendances.leave(node)
+        self._moved.notify()
+
+    async def attendance(self, node: str) -> Attendance:
+        """Return which nodes project, and which holds what."""
+        return await self._attendances.attendance(node)
 
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
         """Return rows by key."""
@@ -132,14 +152,14 @@ class ValkeyViews:
         if found is None:
             return TableStatus(checkpoint=0, live=False, rows=0, parked=0)
         checkpoint, live, rows, parked, head, segments = found
-        holder = max((holder.decode() for _, holder in segments), default="") or None
+        holder = max((holder.decode() for _, holder, _ in segments), default="") or None
         return TableStatus(int(checkpoint), bool(live), rows, parked, holder, int(head))
 
     async def segments(self, table: Table[Any]) -> Sequence[SegmentStatus]:
         """Return how each segment stands."""
         found = await self._run("status", table)
         segments = [] if found is None else found[-1]
-        return [SegmentStatus(int(checkpoint), holder.decode() or None) for checkpoint, holder in segments]
+        return [SegmentStatus(int(checkpoint), holder.decode() or None) for checkpoint, holder, _ in segments]
 
     async def versions(self, table: Table[Any]) -> Sequence[Version]:
         """Return the tables that are kept under a live name; see `ViewStore.versions`."""
@@ -207,13 +227,14 @@ class ValkeyViews:
         return int(checkpoint), rows
 
     def _refuse_more_than_keys(self, table: Table[Any]) -> None:
-        declared = "search" if table.search else "indexes" if table.indexes else ""
-        if declared:
-            raise DeclarationError(
-                what=f"read model {table.name} declares {declared}=, and {self._server.shown} finds rows by key alone",
-                where=where_is(table.model),
-                mend=f"leave out {declared}=, or keep it in a store with SQL: `store=`, and `views=` of open",
-            )
+        declared = {"search=": table.search, "indexes=": table.indexes, "project": project_of(table.model)}
+        for what, found in declared.items():
+            if found:
+                raise DeclarationError(
+                    what=f"read model {table.name} declares {what}, and {self._server.shown} keeps rows by key alone",
+                    where=where_is(table.model),
+                    mend=f"leave {what} out, or keep it in a store with SQL: `store=`, and `views=` of open",
+                )
 
 
 def _changes(table: Table[Any], rows: Sequence[Row], deleted: Sequence[Key]) -> list[Argument]:

@@ -1,4 +1,4 @@
--- What all scripts share. KEYS[1] is a table's key, `{PREFIX:NAME}:table:VERSION`; the rest of the read model is beside
+-- What the scripts of a table share. KEYS[1] is a table's key, `{PREFIX:NAME}:table:VERSION`; the rest of the read model is beside
 -- it under the same hash tag, so that all of it is in one slot of a cluster.
 --   {…}:table:VERSION   a hash: history, token, shape, segments, begun, lives, head, and of each segment N
 --                       checkpoint:N, epoch:N, ready:N, holder:N, until:N, lease:N (milliseconds)
@@ -13,15 +13,6 @@ local BASE = string.match(KEYS[1], '^({[^}]*}:)table:')
 local VERSION = string.match(KEYS[1], ':table:(.*)$')
 local LIVE, VERSIONS = BASE .. 'live', BASE .. 'versions'
 local CHUNK = 2000
-
-local function number(value)
-    return string.format('%.0f', value)
-end
-
-local function now()
-    local time = redis.call('TIME')
-    return time[1] * 1000 + math.floor(time[2] / 1000)
-end
 
 local function data(key)
     local token = redis.call('HGET', key, 'token')
