@@ -195,6 +195,10 @@ class ValkeyViews:
         span = span_of(table, page, self._server.shown)
         return 0 if span.is_empty else int(await self._of_table("count", table, span.first, span.last))
 
+    def dialect(self, table: Table[Any]) -> str:
+        """Return nothing: there is no SQL here."""
+        return ""
+
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """Refuse: there is no SQL here.
 
