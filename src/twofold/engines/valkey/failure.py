@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from valkey import exceptions
-
 from twofold.errors import StoreBusy, StoreError, StoreFailed, StoreFull, StoreUnavailable
+from valkey import exceptions
 
 DRIVERS = (exceptions.ValkeyError, OSError, TimeoutError)
 """What the driver may raise."""

@@ -56,6 +56,7 @@ REFUSED: dict[str, Made] = {
 class ViewSelects(ViewSuite):
     """Selects find what they say; they need the extra `sql`."""
 
+    @pytest.mark.usefixtures("takes_sql")
     async def test_a_select_finds(self, store: ViewStore) -> None:
         sa = pytest.importorskip("sqlalchemy")
         await prepared(store, NOTES)
@@ -66,6 +67,7 @@ class ViewSelects(ViewSuite):
         chosen = sa.select(view.table).where(view.table.c.name == sa.bindparam("name"))
         assert await view.sql(chosen, name="c") == [ROWS[2]]
 
+    @pytest.mark.usefixtures("takes_sql")
     @pytest.mark.parametrize("made", REFUSED.values(), ids=REFUSED.keys())
     async def test_a_select_is_refused_with(self, store: ViewStore, made: Made) -> None:
         sa = pytest.importorskip("sqlalchemy")
