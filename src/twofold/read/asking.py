@@ -22,6 +22,7 @@ from twofold.read.freshness import Freshness
 from twofold.read.handler import QueryHandler
 from twofold.read.heads import Heads
 from twofold.read.kept import KeptAnswers, state_of
+from twofold.read.older import Older
 from twofold.read.past import PastRows
 from twofold.read.purity import rests_on_views_alone
 from twofold.read.rows import Rows, Searched
@@ -100,15 +101,18 @@ class Asking:
         self._heads = Heads(self._head)
         self._kept = KeptAnswers(cache_answers)
         self._watching = Watching(freshness, max_watchers)
+        self._older = Older(store)
         self._askers = {query: _asker(handler, tables, provided, store) for query, handler in queries.items()}
+        self._queries, self._provided = queries, provided
 
     async def ask(self, query: Query[Any], context: Context, demand: Demand) -> Any:
         """Answer a query; see `Node.ask`."""
-        return await self._answered(await self._ready(query, demand), query, context)
+        asker = await self._older_asker(query, demand) or await self._ready(query, demand)
+        return await self._answered(asker, query, context)
 
     async def answer(self, query: Query[Any], context: Context, demand: Demand) -> Answer[Any]:
         """Answer a query, and tell what the answer rests on; see `Node.answer`."""
-        asker = await self._ready(query, demand)
+        asker = await self._older_asker(query, demand) or await self._ready(query, demand)
         # Before the rows are read: what comes between is shown, but not promised.
         position = await self.freshness.position(asker.tables)
         return Answer(await self._answered(asker, query, context), position)
@@ -156,6 +160,23 @@ class Asking:
             lambda: state_of(self._store, asker.tables),
             lambda: asker.call(query, context),
         )
+
+    async def _older_asker(self, query: Query[Any], demand: Demand) -> Asker | None:
+        """Return who answers from older versions of read models that are still being built, where that will do."""
+        asker = self._asker(query)
+        if demand.after or demand.max_lag is not None or self.freshness.has(asker.tables, 0):
+            return None
+        await self.freshness.position(asker.tables)
+        over: dict[type[ReadModel], Table[Any]] = {}
+        for table in asker.tables:
+            older = table if self.freshness.reached(table) is not None else await self._older.of(table)
+            if older is None:
+                return None
+            over[table.model] = older
+        wire.checked(query)
+        # Answers are kept of the versions that are to stay.
+        asker = _asker(self._queries[type(query)], over, self._provided, self._store)
+        return msgspec.structs.replace(asker, may_be_kept=False)
 
     def _asker(self, query: Query[Any]) -> Asker:
         asker = self._askers.get(type(query))
