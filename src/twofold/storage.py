@@ -122,6 +122,8 @@ def storage_at(url: str) -> Storage:
             return _postgres(url)
         case ("valkey" | "valkeys" | "valkey+unix" | "redis" | "rediss" | "redis+unix", _, _):
             return _valkey(url)
+        case ("duckdb", _, _):
+            return _duckdb(url)
     raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found another scheme")
 
 
@@ -144,7 +146,7 @@ def database_at(url: str) -> PostgresStorage:
         MissingExtra: the driver is not installed.
     """
     storage = storage_at(url)
-    if isinstance(storage, (MemoryStorage, SqliteStorage)):
+    if not url.startswith(("postgresql:", "postgres:")):
         problem = "expected postgresql://…; other storage is made when it is first opened"
         raise InvalidAddress(address=storage.shown, problem=problem)
     return _postgres(url)
@@ -164,6 +166,14 @@ def _valkey(url: str) -> Storage:
     except ModuleNotFoundError as error:
         raise MissingExtra(feature="Valkey", extra="valkey") from error
     return ValkeyStorage(url)
+
+
+def _duckdb(url: str) -> Storage:
+    try:
+        from twofold.engines.duckdb.storage import DuckDbStorage
+    except ModuleNotFoundError as error:
+        raise MissingExtra(feature="DuckDB", extra="duckdb") from error
+    return DuckDbStorage(url)
 
 
 def _folder(url: str) -> Path:

@@ -6,6 +6,7 @@ from tempfile import mkdtemp
 
 import pytest
 
+from twofold.engines.duckdb import DuckDbViews
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.engines.postgres.address import read_address
 from twofold.engines.postgres.history import PostgresHistory
@@ -66,6 +67,16 @@ def valkey_views(new: Callable[[], str], kind: type[ValkeyViews] = ValkeyViews) 
         return views
 
     return Engine("valkey", opened, place=new, cannot={"connect", "find", "sql", "search", "work"})
+
+
+def duckdb_views(folder: Callable[[], Path]) -> ViewEngine:
+    """Two openings share the file within a process; another process is refused, which `test_duckdb.py` shows."""
+    return Engine("duckdb", DuckDbViews, place=folder, cannot={"lease"}, write_raw=_write_to_duckdb)
+
+
+async def _write_to_duckdb(store: ViewStore, statement: str) -> None:
+    assert isinstance(store, DuckDbViews)
+    await store._reader.rows(statement)
 
 
 async def _write_to_postgres(store: ViewStore, statement: str) -> None:

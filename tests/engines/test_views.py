@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.conftest import memory_views, postgres_views, sqlite_views, valkey_views
+from tests.engines.conftest import duckdb_views, memory_views, postgres_views, sqlite_views, valkey_views
 from twofold.testing.contracts import ViewEngine, ViewStoreContract
 
 ENGINES: dict[str, Callable[[pytest.FixtureRequest], ViewEngine]] = {
@@ -27,5 +27,6 @@ class TestViews(ViewStoreContract): ...
 def test_what_the_engines_cannot_do() -> None:
     assert memory_views().cannot == {"reopen", "share", "connect", "lease"}
     assert sqlite_views(Path).cannot == {"lease"}
+    assert duckdb_views(Path).cannot == {"lease"}
     assert postgres_views(str).cannot == set()
     assert valkey_views(str).cannot == {"connect", "find", "sql", "search", "work"}

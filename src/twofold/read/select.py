@@ -19,6 +19,11 @@ _TYPES = {
     "text": "Text", "integer": "BigInteger", "real": "Double", "boolean": "Boolean", "bytes": "LargeBinary",
     "uuid": "Uuid", "time": "DateTime", "decimal": "Numeric",
 }  # fmt: skip
+# DuckDB's SQL is PostgreSQL's, as far as the rest of a SELECT goes; SQLAlchemy itself knows none of DuckDB.
+_DIALECTS = {"duckdb": "postgresql"}
+_DECIMALS = {"sqlite": "REAL", "duckdb": "DOUBLE_PRECISION"}
+"""As what decimals are compared where they are kept as text."""
+
 _FROM = "\nFROM "
 
 
@@ -51,7 +56,7 @@ def text_of(
         table: the read model's.
         own: it as SQLAlchemy's, which the statement must select whole, and read nothing else.
         statement: what is asked.
-        dialect: SQLAlchemy's name for the engine's.
+        dialect: the store's.
         values: those of the statement's own parameters.
 
     Raises:
@@ -65,7 +70,7 @@ def text_of(
         raise _refused(table, "expected a Select of the view's whole table and of nothing else: `select(view.table)`")
     try:
         compiled = _prepared(table, own, statement, dialect).compile(
-            dialect=import_module(f"sqlalchemy.dialects.{dialect}").dialect(paramstyle="named"),
+            dialect=import_module(f"sqlalchemy.dialects.{_DIALECTS.get(dialect, dialect)}").dialect(paramstyle="named"),
             compile_kwargs={"render_postcompile": True},
         )
         bound = dict(compiled.construct_params(dict(values)))
@@ -79,20 +84,18 @@ def text_of(
 
 
 def _prepared(table: Table[Any], own: sqlalchemy.Table, statement: Any, dialect: str) -> Any:
-    """Return the statement with one constant for its columns, and decimals, which are text in SQLite, as numbers."""
+    """Return the statement with one constant for its columns, and decimals that are kept as text as numbers."""
     alchemy, visitors = _alchemy(), import_module("sqlalchemy.sql.visitors")
     only = statement.with_only_columns(alchemy.literal_column("1").label("twofold"), maintain_column_froms=True)
     decimals = {column.name for column in table.columns if column.kind == "decimal"}
-    if dialect != "sqlite" or not decimals:
+    if dialect not in _DECIMALS or not decimals:
         return only
 
     def as_number(element: Any, **_: Any) -> Any:
-        is_decimal = getattr(element, "table", None) is own and getattr(element, "key", None) in decimals
-        return (
-            alchemy.cast(alchemy.literal_column(f'{table.live_name}."{element.key}"'), alchemy.REAL)
-            if is_decimal
-            else None
-        )
+        if getattr(element, "table", None) is not own or getattr(element, "key", None) not in decimals:
+            return None
+        column = alchemy.literal_column(f'{table.live_name}."{element.key}"')
+        return alchemy.cast(column, getattr(alchemy, _DECIMALS[dialect]))
 
     return visitors.replacement_traverse(only, {}, as_number)
 

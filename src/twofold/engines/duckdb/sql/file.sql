@@ -1,0 +1,2 @@
+-- what the file is
+SELECT application, version FROM twofold_file

@@ -1,0 +1,2 @@
+-- application, version
+INSERT INTO twofold_file VALUES ($1, $2)

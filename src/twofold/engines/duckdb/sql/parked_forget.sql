@@ -1,0 +1,2 @@
+-- name, version, key or NULL for all
+DELETE FROM twofold_parked WHERE name = $1 AND version = $2 AND ($3::VARCHAR IS NULL OR key = $3) RETURNING position

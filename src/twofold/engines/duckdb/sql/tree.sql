@@ -1,0 +1,2 @@
+-- SQL text; its syntax tree as JSON
+SELECT json_serialize_sql($1)
