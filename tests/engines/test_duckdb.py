@@ -54,6 +54,7 @@ class TestViews(ViewStoreContract):
     pages_at_random = settings(ViewStoreContract.pages_at_random, max_examples=10)
     ranges_at_random = settings(ViewStoreContract.ranges_at_random, max_examples=10)
     searches_at_random = settings(ViewStoreContract.searches_at_random, max_examples=10)
+    keys_at_random = settings(ViewStoreContract.keys_at_random, max_examples=10)
     hostile_at_random = settings(ViewStoreContract.hostile_at_random, max_examples=5)
 
 

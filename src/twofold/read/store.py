@@ -283,7 +283,7 @@ class ViewStore(Protocol):
         ...
 
     def dialect(self, table: Table[Any]) -> str:
-        """Return SQLAlchemy's name for the SQL that the table's store takes; nothing where it knows none."""
+        """Return the name of the SQL that the table's store takes (`sqlite`); nothing where it takes none."""
         ...
 
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
