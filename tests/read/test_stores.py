@@ -15,6 +15,7 @@ from twofold import App, ReadModel
 from twofold.engines.memory import MemoryViews
 from twofold.errors import DeclarationError, InvalidAddress, InvalidSetting, StoreFailed
 from twofold.history.record import Position
+from twofold.read.freshness import Freshness
 from twofold.read.store import Advance, TableStatus
 from twofold.read.stores import Stores, statuses_of
 from twofold.read.table import Key, Row, Table
@@ -200,6 +201,19 @@ async def test_a_store_that_is_away_hides_no_other() -> None:
         await statuses_of([TAKINGS], stores)
     assert await stores.checkpoint(ITEMS) == 1
     await asyncio.wait_for(stores.changed(0), 5)
+
+
+async def test_who_waits_for_a_store_does_not_fail_with_another_one_that_is_away() -> None:
+    stores, _one, other = await _two()
+    freshness = Freshness(stores)
+    waiting = [asyncio.create_task(freshness.wait([table], 2, 5)) for table in (ITEMS, TAKINGS)]
+    await asyncio.sleep(0)
+    other.is_away = True
+    with pytest.raises(StoreFailed):
+        await waiting[1]
+    assert await stores.apply(ITEMS, Advance(1, 2))
+    await waiting[0]
+    await freshness.close()
 
 
 async def test_a_move_in_any_store_is_told_once() -> None:

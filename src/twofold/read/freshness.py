@@ -36,7 +36,7 @@ class Freshness:
         self._watched: Counter[Table[Any]] = Counter()
         self._asked = Signal()
         self._here: set[Table[Any]] = set()
-        self._watch: asyncio.Task[StoreError | None] | None = None
+        self._watches: dict[str, asyncio.Task[StoreError | None]] = {}
         self._closed = False
 
     def projects(self, table: Table[Any], segment: int = 0, *, here: bool) -> None:
@@ -161,28 +161,35 @@ class Freshness:
     async def close(self) -> None:
         """Look no more. Whoever waits yet is told that the node is closed."""
         self._closed = True
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
+        for watch in self._watches.values():
+            watch.cancel()
+        if self._watches:
+            await asyncio.wait(self._watches.values())
 
     async def _next_move(self, tables: Sequence[Table[Any]], timeout: float | None = None) -> None:
-        watch = None if self._here.issuperset(tables) else self._watching()
+        watches = [self._watching(store) for store in {table.store for table in tables if table not in self._here}]
         await self._moved.wait(timeout)
-        if watch is not None and watch.done() and not watch.cancelled() and (error := watch.result()):
-            raise error
+        for watch in watches:
+            if watch.done() and not watch.cancelled() and (error := watch.result()):
+                raise error
 
-    def _watching(self) -> asyncio.Task[StoreError | None]:
+    def _watching(self, store: str) -> asyncio.Task[StoreError | None]:
         if self._closed:
             raise NodeClosed()
-        if self._watch is None or self._watch.done():
-            self._watch = asyncio.create_task(self._look_on(), name="twofold-watch-read-models")
-        return self._watch
+        # One for each store, so that one that is away fails nobody who waits for another one's read models.
+        watch = self._watches.get(store)
+        if watch is None or watch.done():
+            watch = asyncio.create_task(self._look_on(store), name="twofold-watch-read-models")
+            self._watches[store] = watch
+        return watch
 
-    async def _look_on(self) -> StoreError | None:
-        """Look how far the read models are that others project, for as long as somebody waits for them."""
+    async def _look_on(self, store: str) -> StoreError | None:
+        """Look how far a store's read models are that others project, for as long as somebody waits for them."""
         seen = 0
         try:
-            while not self._here.issuperset(wanted := [*self._awaited + self._watched]):
+            while not self._here.issuperset(
+                wanted := [table for table in self._awaited + self._watched if table.store == store]
+            ):
                 await self._look(wanted)
                 self._moved.notify()
                 seen = await self._store.changed(seen)

@@ -34,8 +34,9 @@ class Pace:
 
         A command takes several turns of the loop; with one turn between two slices it would wait for each of them.
         """
+        now = perf_counter()
         for _ in range(_TURNS):
-            before = perf_counter()
+            before = now
             await asyncio.sleep(0)
             now = perf_counter()
             if now - before < _IDLE:
