@@ -18,16 +18,12 @@ from collections.abc import (
     Collection,
     Coroutine,
     Iterable,
-    Mapping,
-    Sequence,
 )
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast
 from uuid import UUID
-
-import msgspec
 
 from twofold import clock, wire
 from twofold.arguments import (
@@ -55,13 +51,14 @@ from twofold.read.filling import Told
 from twofold.read.freshness import Freshness
 from twofold.read.kept import BYTES
 from twofold.read.parking import ParkedKey, Retried
-from twofold.read.projector import LEASE, Projector
+from twofold.read.projecting import Projecting
+from twofold.read.projector import LEASE
 from twofold.read.rebuild import Rebuilt
-from twofold.read.sharing import Sharing, sharings_of
-from twofold.read.store import SegmentStatus, Version, ViewStore
-from twofold.read.stores import Views, statuses_of
-from twofold.read.table import Table
+from twofold.read.store import ViewStore
+from twofold.read.stores import Views
 from twofold.read.watching import Watcher
+from twofold.status import ModelStatus as ModelStatus
+from twofold.status import model_statuses
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
 from twofold.view_storages import ViewStorages
@@ -86,31 +83,6 @@ Opened = TypeVar("Opened")
 _LEDGER_PAGE = 200
 
 Opener: TypeAlias = Callable[[], Opened | Awaitable[Opened]]
-
-
-class ModelStatus(msgspec.Struct, frozen=True):
-    """How a read model stands.
-
-    `lag` counts the events between its checkpoint and the head; `live` is False while it is being built; `parked`
-    counts keys whose events could not be applied; `problem` says why its projection does not go on, if it does not.
-    `holder` is the name of the node that projects it, where nodes hold leases (PostgreSQL); None if nobody does.
-    `store` is the one that its class names, empty where it names none. `segments`, of those that have several, and
-    `versions`, the tables that are kept of it, are told where details are asked for.
-    """
-
-    name: str
-    table: str
-    rows: int
-    checkpoint: Position
-    head: Position
-    lag: int
-    live: bool
-    parked: int
-    problem: str | None = None
-    holder: str | None = None
-    store: str = ""
-    segments: Sequence[SegmentStatus] = ()
-    versions: Sequence[Version] = ()
 
 
 class Node:
@@ -167,8 +139,7 @@ class Node:
         self._submitting = threading.Lock()
         self._sender: Sender | None = None
         self._asking: Asking | None = None
-        self._projectors: list[Projector] = []
-        self._sharings: Mapping[Table[Any], Sharing] = {}
+        self._projecting: Projecting | None = None
         self._lease = LEASE
         self._tasks: list[asyncio.Task[None]] = []
         self._max_waiting = max_waiting
@@ -547,35 +518,9 @@ class Node:
         """
         if self._views is None:
             raise self._not_running("read")
-        tables = sorted(self.app.tables.values(), key=lambda table: table.name)
-        statuses, problems = await statuses_of(tables, self._views)
-        seen = max((status.head for status in statuses), default=0)
-        head = seen if self._history is None else await self._history.head()
-        for each in self._projectors:
-            sharing = self._sharings.get(each.table)
-            if problem := each.problem or (None if sharing is None else sharing.problem):
-                problems[each.table.name] = problem
-        found: list[ModelStatus] = []
-        views, told = self._views, {table for table in tables if details and table.name not in problems}
-        for table, status in zip(tables, statuses, strict=True):
-            found.append(
-                ModelStatus(
-                    name=table.name,
-                    table=table.versioned_name,
-                    rows=status.rows,
-                    checkpoint=status.checkpoint,
-                    head=head,
-                    lag=max(0, head - status.checkpoint),
-                    live=status.live,
-                    parked=status.parked,
-                    problem=problems.get(table.name),
-                    holder=status.holder,
-                    store=table.store,
-                    segments=await views.segments(table) if table in told and table.segments > 1 else (),
-                    versions=await views.versions(table) if table in told else (),
-                )
-            )
-        return found
+        projecting = self._projecting
+        problems = {} if projecting is None else projecting.problems()
+        return await model_statuses(self.app.tables.values(), self._views, self._history, problems, details=details)
 
     async def rebuild(
         self, model: Model, *, undo: bool = False, force: bool = False, progress: Told | None = None
@@ -700,11 +645,10 @@ class Node:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        sharings, self._sharings = self._sharings, {}
-        await asyncio.gather(*(sharing.leave() for sharing in dict.fromkeys(sharings.values())))
-        await asyncio.gather(*(projector.release() for projector in self._projectors))
         self._tasks.clear()
-        self._projectors.clear()
+        projecting, self._projecting = self._projecting, None
+        if projecting is not None:
+            await projecting.stop()
         self._is_open = False
         views, self._views = self._views, None
         history, self._history = self._history, None
@@ -790,7 +734,10 @@ class Node:
             views = self._views = await _opened(self._open_views())
             freshness = Freshness(views)
             if "project" in self.roles:
-                await self._start_projecting(self.history, views, freshness)
+                tables, codec = self.app.tables.values(), self.app.codec
+                projecting = Projecting(tables, self.history, views, codec, freshness, self.name, self._lease)
+                self._projecting = projecting
+                await projecting.start()
             # Bound on every such node, so that a dependency that is missing is told wherever it is.
             asking = Asking(
                 self.app.queries,
@@ -814,31 +761,6 @@ class Node:
             raise NoTransactions(address=self._shown, handlers=", ".join(handlers) or f"application {self.app.name!r}")
         if self.app.statements:
             await self.history.make_tables(";\n".join(self.app.statements))
-
-    async def _start_projecting(self, history: History, views: ViewStore, freshness: Freshness) -> None:
-        self._sharings = sharings_of(views, self.app.tables.values(), self.name, self._lease)
-        for table in self.app.tables.values():
-            for segment in range(table.segments):
-                projector = Projector(
-                    table,
-                    history,
-                    views,
-                    self.app.codec,
-                    freshness,
-                    holder=self.name,
-                    lease=self._lease,
-                    segment=segment,
-                    sharing=self._sharings.get(table),
-                )
-                await projector.prepare()
-                self._projectors.append(projector)
-        for sharing in dict.fromkeys(self._sharings.values()):
-            # What is free already is then claimed at once.
-            await sharing.look()
-            self._tasks.append(asyncio.create_task(sharing.run(), name="twofold-share-segments"))
-        for projector in self._projectors:
-            name = f"twofold-project-{projector.table.live_name}-{projector.segment}"
-            self._tasks.append(asyncio.create_task(projector.run(), name=name))
 
     def _not_running(self, role: Role) -> NodeClosed | RoleMissing:
         if not self._is_open or role in self.roles:

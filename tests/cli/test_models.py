@@ -39,7 +39,8 @@ def test_rows_checkpoint_lag_and_parked_keys_are_told(cli: Run) -> None:
 
 def test_looking_projects_nothing(cli: Run) -> None:
     place(cli)
-    cli("ask", ORDERS, "CountOrders")
+    for query in ("CountOrders", "ListCustomers"):
+        cli("ask", ORDERS, query)
     place(cli, "Bob", 2)
     for _ in range(2):
         assert [status["lag"] for status in cli("models", ORDERS).json] == [1, 1]
