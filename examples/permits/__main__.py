@@ -9,6 +9,7 @@ from pathlib import Path
 from examples.permits.demo import SettingError, run_demo
 from examples.permits.load import run_import
 from examples.permits.log import LogError
+from examples.permits.places import beside, views_of
 from examples.permits.server import ServerError, serve_until_let_go
 from examples.permits.traffic import TrafficError
 from twofold import TwofoldError
@@ -19,7 +20,9 @@ _DEMO = """\
 environment: DEMO_SECONDS (ends by itself), DEMO_PORT (8000), DEMO_RATE (200 commands a second),
 DEMO_DATA (the log; else ../shared/data/receipt.csv, else made-up cases), DEMO_FOLDER (kept; else a temporary one),
 DEMO_ENGINE (sqlite; or postgres: a PostgreSQL server that is started for the demo and ends with it; or mixed: the
-history there, and two nodes with read models of their own in SQLite files)"""
+history there, and two nodes with read models of their own in SQLite files); daily counts are in DuckDB, if installed"""
+_VIEWS = os.environ.get("TWOFOLD_VIEWS", "").split()
+_ANALYTICS = "where read models are; else daily counts are in DuckDB, in the folder of a history on SQLite"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,18 +32,19 @@ def main(arguments: list[str] | None = None) -> int:
     importing = commands.add_parser("import", help="send a real log as commands, in the order of time")
     importing.add_argument("path", type=Path, metavar="PATH", help="the CSV file")
     importing.add_argument("--url", default="sqlite:///data/permits", help="where the history is (%(default)s)")
+    importing.add_argument("--views", nargs="*", default=_VIEWS, metavar="NAME=URL", help=_ANALYTICS)
     commands.add_parser("demo", help="replay the log as live traffic over HTTP", description=_DEMO)
     serving = commands.add_parser("serve", help="serve over HTTP until standard input ends (the demo's server)")
     serving.add_argument("--url", default=os.environ.get("TWOFOLD_URL", "sqlite:///data/permits"))
-    serving.add_argument("--views", default=os.environ.get("TWOFOLD_VIEWS") or None)
+    serving.add_argument("--views", nargs="*", default=_VIEWS)
     serving.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES)
     serving.add_argument("--port", type=int, required=True)
     given = parser.parse_args(arguments)
     try:
         if given.command == "import":
-            return asyncio.run(run_import(given.path, given.url))
+            return asyncio.run(run_import(given.path, given.url, views_of(given.views) or beside(given.url)))
         if given.command == "serve":
-            return serve_until_let_go(given.url, given.port, given.views, given.roles)
+            return serve_until_let_go(given.url, given.port, views_of(given.views), given.roles)
         return run_demo()
     except (LogError, ServerError, SettingError, TrafficError, TwofoldError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from examples.permits.log import Line, Row, lines_of, read_rows
+from examples.permits.places import analytics_in
 from examples.permits.sample import sample_rows
 from examples.permits.server import HOST, Server
 from examples.permits.traffic import Traffic
@@ -165,6 +166,8 @@ def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server, r
         _say("models of its own in SQLite files, so that queries put no load on PostgreSQL, however many nodes answer.")
     else:
         _say(f"History and read models are kept in {folder}" + ("." if given.folder else ", until the demo ends."))
+    if analytics_in(folder):
+        _say("What happened day by day is kept apart, for analytics: in DuckDB, in a file of each node's own.")
     if given.port not in (0, server.port):
         _say(f"Port {given.port} is taken, so it is port {server.port}; DEMO_PORT=… asks for another.")
     _say("\nOpen while it runs:")
@@ -175,7 +178,7 @@ def _introduce(given: Settings, rows: list[Row], folder: Path, server: Server, r
         "/queries/ListResources?limit=5": "who completes most steps",
         f"/queries/GetCase?case_id={quote(busy)}": "a case file with its timeline",
         "/queries/ListCases?open=true&limit=3": "the open cases, the oldest first",
-        "/queries/ListDays?limit=7": "the latest days",
+        "/queries/ListDays?limit=7": "the latest days" + (", from DuckDB" if analytics_in(folder) else ""),
     }.items():
         _say(f"  {server.address + path:62} {tells}")
     for reader in readers:
@@ -204,18 +207,27 @@ def _folder(given: Settings) -> Iterator[Path]:
 def _nodes(given: Settings, folder: Path, url: str) -> Iterator[list[Server]]:
     """Run the node that takes the commands, and those that answer queries besides."""
     port = _free(given.port)
-    if given.engine != "mixed":
+    if given.engine == "sqlite":
         with Server(folder, port, url) as server:
             yield [server]
         return
     # Not where those of an earlier demo are kept, whose history has gone.
     with tempfile.TemporaryDirectory(prefix="nodes-", dir=folder) as name:
         first, other = Path(name, "first"), Path(name, "other")
+        if given.engine == "postgres":
+            with Server(first, port, url) as server:
+                yield [server]
+            return
         with (
-            Server(first, port, url, views=f"sqlite:///{first}") as server,
-            Server(other, 0, url, views=f"sqlite:///{other}", roles=("read", "project", "http")) as reader,
+            Server(first, port, url, views=_own(first)) as server,
+            Server(other, 0, url, views=_own(other), roles=("read", "project", "http")) as reader,
         ):
             yield [server, reader]
+
+
+def _own(folder: Path) -> dict[str, str]:
+    """Return the places of a node that keeps all of its read models itself."""
+    return {"": f"sqlite:///{folder}", **analytics_in(folder)}
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,7 +79,7 @@ async def every(node: Node, query: Query[Found[Row]]) -> AsyncIterator[Row]:
         query = msgspec.structs.replace(query, after=page.next)
 
 
-async def run_import(path: Path, url: str) -> int:
+async def run_import(path: Path, url: str, views: Mapping[str, str]) -> int:
     """Import a log into a history with a progress bar, print the totals, return the exit status.
 
     Raises:
@@ -94,7 +94,7 @@ async def run_import(path: Path, url: str) -> int:
         raise MissingExtra(feature="the progress bar", extra="cli") from error
     lines = read_log(path)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    async with app.open(url) as node:
+    async with app.open(url, views=views) as node:
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("commands", total=len(lines))
             outcome = await send_lines(node, lines, sent=lambda: progress.advance(bar))

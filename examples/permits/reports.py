@@ -127,7 +127,7 @@ class ActivityCount(ReadModel, key="activity"):
         self.steps += 1
 
 
-class DailyCount(ReadModel, key="day"):
+class DailyCount(ReadModel, key="day", store="analytics"):
     """What happened on one day; the day is that of the clock on the wall where it happened."""
 
     day: date
@@ -222,7 +222,8 @@ class ListDays(Query[Found[DailyCount]]):
 
 # Handlers: the answers
 
-reports = App("permits: answering")
+# Analytics are beside the other read models, unless the deployment gives them a place of their own
+reports = App("permits: answering", views={"analytics": ""})
 
 
 @reports.query

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from examples.permits.app import app
+from examples.permits.places import analytics_in, words_of
 from twofold.http import serve
 from twofold.node import ROLES, Role
 
@@ -32,7 +33,7 @@ class Server:
         folder: where the history and the server's own output are kept.
         port: the port to listen on; 0 for any that is free.
         url: where the history is; in the folder if left out.
-        views: where the read models are; beside the history if left out.
+        views: where read models are, by store; analytics in the folder, the others beside the history if left out.
         roles: which sides it runs; all if left out.
 
     Attributes:
@@ -44,12 +45,18 @@ class Server:
     """
 
     def __init__(
-        self, folder: Path, port: int, url: str = "", views: str = "", roles: Collection[Role] = ROLES
+        self,
+        folder: Path,
+        port: int,
+        url: str = "",
+        views: Mapping[str, str] | None = None,
+        roles: Collection[Role] = ROLES,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / "server.log"
         # Not as arguments, which other users of the machine see: the URL may hold a password.
-        environment = {"TWOFOLD_URL": url or f"sqlite:///{folder}", "TWOFOLD_VIEWS": views}
+        places = words_of(analytics_in(folder) if views is None else views)
+        environment = {"TWOFOLD_URL": url or f"sqlite:///{folder}", "TWOFOLD_VIEWS": places}
         self.process = self._start(port, roles, environment)
         self.port = port
 
@@ -134,7 +141,7 @@ class Server:
             time.sleep(0.05)
 
 
-def serve_until_let_go(url: str, port: int, views: str | None, roles: Collection[Role]) -> int:
+def serve_until_let_go(url: str, port: int, views: Mapping[str, str], roles: Collection[Role]) -> int:
     """Serve, print the address, and end as at SIGTERM when standard input ends: then the demo is gone."""
 
     def watch() -> None:

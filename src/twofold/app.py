@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
@@ -54,6 +54,8 @@ class App:
 
     Args:
         name: what the system is called, in its documentation and its console.
+        views: where read models that name a store are kept unless `open` says otherwise, by the store's name: a URL, or
+            `""` for where those are that name none.
 
     Attributes:
         commands: handlers by command class.
@@ -63,8 +65,9 @@ class App:
         statements: what makes the tables of handlers that ask for a `Transaction`.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, views: Mapping[str, str] | None = None) -> None:
         self.name = name
+        self.views = dict(views or {})
         self.commands: dict[type[Command], CommandHandler] = {}
         self.queries: dict[type[Query[Any]], QueryHandler] = {}
         self.tables: dict[type[ReadModel], Table[Any]] = {}
@@ -201,6 +204,7 @@ class App:
         for model in other.tables:
             self._add_model(model)
         self.statements.extend(other.statements)
+        self.views = other.views | self.views
 
     def open(
         self,

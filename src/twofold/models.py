@@ -108,7 +108,7 @@ async def open_models(app: App, url: str, *, views: Views = None) -> AsyncIterat
         StoreError: the storage cannot be opened.
     """
     roles: tuple[Role, ...] = ("project",)
-    places = ViewStorages(url, views, app.tables.values())
+    places = ViewStorages(url, views, app.tables.values(), app.views)
     history = await storage_at(url).history(roles)
     if history is None:
         raise RoleMissing(role="project", roles="nothing")

@@ -127,7 +127,7 @@ class Node:
         self._open_snapshots = storage.snapshots
         self._shown = storage.shown
         if self.roles & {"read", "project"}:
-            places = ViewStorages(url, views, app.tables.values())
+            places = ViewStorages(url, views, app.tables.values(), app.views)
             self._open_views: Opener[ViewStore] = partial(places.open, self.roles)
         self._is_open = False
         self._provided = {type(each): each for each in provide}

@@ -53,6 +53,7 @@ class ViewStorages:
         url: where the history is, beside which read models are that name no store.
         views: where the others are.
         tables: the read models.
+        otherwise: where they are by store, as far as `views` does not say it; see `App`.
 
     Raises:
         InvalidSetting: a store that a read model names has no URL, or a URL is given for a store that none names.
@@ -60,14 +61,17 @@ class ViewStorages:
         MissingExtra: an engine's packages are not installed.
     """
 
-    def __init__(self, url: str, views: Views, tables: Iterable[Table[Any]]) -> None:
+    def __init__(
+        self, url: str, views: Views, tables: Iterable[Table[Any]], otherwise: Mapping[str, str] | None = None
+    ) -> None:
         models: dict[str, list[str]] = {}
         for table in tables:
             models.setdefault(table.store, []).append(table.name)
-        urls: dict[str, str | OwnStore] = {"": url, **_by_name(views)}
-        if url == "memory:":
-            # Nothing of it outlives the node, wherever its read models are.
-            urls = {**dict.fromkeys(models, url), **urls}
+        # Of a history in memory nothing outlives the node, wherever its read models are.
+        unsaid = dict.fromkeys(models, url) if url == "memory:" else otherwise or {}
+        urls: dict[str, str | OwnStore] = {name: each for name, each in unsaid.items() if name in models}
+        urls |= {"": url, **_by_name(views)}
+        urls = {name: each if each != "" else urls[""] for name, each in urls.items()}
         _refuse_missing(models, urls)
         _refuse_unused(models, urls)
         at: dict[str | OwnStore, ViewStorage] = {

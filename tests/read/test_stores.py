@@ -132,6 +132,21 @@ async def test_a_store_may_be_the_applications_own(tmp_path: Path) -> None:
         assert await node.ask(GetBoth("tea"), after=receipt) == [1, 1]
 
 
+async def test_an_application_says_where_its_stores_are_unless_the_deployment_does(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    saying = App("saying", views={"analytics": ""})
+    saying.include(app)
+    including = App("including")
+    including.include(saying)
+    async with including.open(f"sqlite:///{tmp_path}") as node:
+        receipt = await node.send(Sell("tea"))
+        assert await node.ask(GetBoth("tea"), after=receipt) == [1, 1]
+    assert _tables(tmp_path) == {"item", "takings"}
+    async with including.open(f"sqlite:///{tmp_path}", views={"analytics": f"sqlite:///{elsewhere}"}) as node:
+        assert await node.ask(GetBoth("tea"), after=receipt) == [1, 1]
+    assert _tables(elsewhere) == {"takings"}
+
+
 async def test_who_only_writes_needs_no_word_about_stores(tmp_path: Path) -> None:
     async with app.open(f"sqlite:///{tmp_path}", roles=["write"]) as node:
         await node.send(Sell("tea"))

@@ -53,10 +53,10 @@ def listed(target: Target, /, *, url: Url = DEFAULT_URL, views: Views = (), json
 
 
 async def _statuses(app: App, url: str, views: Mapping[str, str] | None) -> list[ModelStatus]:
-    places = ViewStorages(url, views, app.tables.values()).storages
+    places = ViewStorages(url, views, app.tables.values(), app.views).storages
     stored = {name for name, place in places.items() if "views" in await place.stored()}
     # Read models alone: neither handlers nor what they depend on are needed, and no projection is begun.
-    bare = App(app.name)
+    bare = App(app.name, views=app.views)
     for model, table in app.tables.items():
         if table.store in stored:
             bare.read_model(model)
