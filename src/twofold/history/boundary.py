@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -13,9 +14,10 @@ Mark: TypeAlias = tuple[str, str]
 """What an index files under: a type of events with a tag, or with no tag in particular."""
 
 
-def marks_of(type_: str, tags: tuple[str, ...]) -> list[Mark]:
+@lru_cache(maxsize=4096)
+def marks_of(type_: str, tags: tuple[str, ...]) -> tuple[Mark, ...]:
     """Return the marks that an event of this type with these tags is filed under."""
-    return [(type_, tag) for tag in ("", *tags)]
+    return tuple([(type_, tag) for tag in ("", *tags)])
 
 
 class Criterion(msgspec.Struct, frozen=True, gc=False):
