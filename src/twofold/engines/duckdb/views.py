@@ -140,11 +140,10 @@ class DuckDbViews:
 
     async def rows_at(self, table: Table[Any], keys: Sequence[Key], segment: int = 0) -> tuple[Position, Sequence[Row]]:
         """Return rows and the checkpoint, read in one transaction."""
-        sql = self._sql(table)
 
         def read(connection: duckdb.DuckDBPyConnection) -> tuple[Position, Sequence[Row]]:
             standing = fetched(connection, statement("projection_standing"), (*_identity(table), segment))
-            return standing[0][0], fetched(connection, sql.by_key, sql.keys(keys)) if keys else []
+            return standing[0][0], fetched(connection, *self._sql(table).by_keys(keys)) if keys else []
 
         return await self._reader.snapshot(read)
 
@@ -201,8 +200,7 @@ class DuckDbViews:
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""
-        sql = self._sql(table)
-        return await self._reader.rows(sql.by_key, sql.keys(keys)) if keys else []
+        return await self._reader.rows(*self._sql(table).by_keys(keys)) if keys else []
 
     async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
         """Return a page of rows."""
