@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from twofold.errors import StatementFailed, StoreError
@@ -13,6 +13,31 @@ Rows: TypeAlias = list[dict[str, Any]]
 
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(\w*)", re.DOTALL)
 _ALLOWED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "MERGE", "REPLACE")
+
+
+_PARTS = re.compile(
+    r"""
+      [eE]'(?:[^'\\]|\\.|'')*'          # a string with escapes
+    | '(?:[^']|'')*'                    # a string
+    | "(?:[^"]|"")*"                    # a quoted name
+    | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$   # a dollar-quoted string
+    | --[^\n]*                          # comments
+    | /\*.*?\*/
+    | ::                                # a cast
+    | :(?P<name>[A-Za-z_]\w*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def with_names(text: str, stands: Callable[[str], str]) -> str:
+    """Return SQL text with something else for each `:name` of a value; strings, comments and casts are left alone.
+
+    Args:
+        text: the text.
+        stands: returns what stands for a name.
+    """
+    return _PARTS.sub(lambda found: found[0] if found["name"] is None else stands(found["name"]), text)
 
 
 class Statements(ABC):

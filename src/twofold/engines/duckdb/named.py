@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-_PARTS = re.compile(
-    r"""
-      [eE]'(?:[^'\\]|\\.|'')*'          # a string with escapes
-    | '(?:[^']|'')*'                    # a string
-    | "(?:[^"]|"")*"                    # a quoted name
-    | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$   # a dollar-quoted string
-    | --[^\n]*                          # comments
-    | /\*.*?\*/
-    | ::                                # a cast
-    | :(?P<name>[A-Za-z_]\w*)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+from twofold.statements import with_names
 
 
 def with_values(text: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -29,11 +16,8 @@ def with_values(text: str, values: Mapping[str, Any]) -> tuple[str, dict[str, An
     """
     used: dict[str, Any] = {}
 
-    def replace(found: re.Match[str]) -> str:
-        name = found["name"]
-        if name is None:
-            return found[0]
+    def take(name: str) -> str:
         used[name] = values[name]
         return f"${name}"
 
-    return _PARTS.sub(replace, text), used
+    return with_names(text, take), used

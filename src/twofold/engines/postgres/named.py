@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,34 +9,19 @@ from typing import Any
 
 import msgspec
 
-_PARTS = re.compile(
-    r"""
-      [eE]'(?:[^'\\]|\\.|'')*'          # a string with escapes
-    | '(?:[^']|'')*'                    # a string
-    | "(?:[^"]|"")*"                    # a quoted name
-    | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$   # a dollar-quoted string
-    | --[^\n]*                          # comments
-    | /\*.*?\*/
-    | ::                                # a cast
-    | :(?P<name>[A-Za-z_]\w*)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+from twofold.statements import with_names
 
 
 def numbered(text: str, first: int = 1) -> tuple[str, list[str]]:
     """Return the text with numbers for names, and the names in the order of their numbers."""
     names: list[str] = []
 
-    def replace(found: re.Match[str]) -> str:
-        name = found["name"]
-        if name is None:
-            return found[0]
+    def number(name: str) -> str:
         if name not in names:
             names.append(name)
         return f"${names.index(name) + first}"
 
-    return _PARTS.sub(replace, text), names
+    return with_names(text, number), names
 
 
 def converted(value: Any, kind: str) -> Any:
