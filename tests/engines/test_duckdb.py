@@ -178,6 +178,7 @@ ELSEWHERE = [
     "where exists (from query('select 1'))",
     "where exists (from checkpoint())",
     "where exists (from truncate_duckdb_logs())",
+    "where exists (from range(2), system.main.checkpoint())",
     "where exists (from enable_logging(storage = 'file', storage_path = '{file}.log'))",
     "where exists (from enable_profiling(save_location = '{file}.json'))",
     "where exists (from duckdb_settings())",

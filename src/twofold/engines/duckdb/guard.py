@@ -63,9 +63,10 @@ def _check_functions(text: str) -> None:
     if tree["error"]:
         raise Refused(str(tree["error_message"]))
     for each in _parts(tree):
-        name = each["function"].get("function_name", "") if each.get("type") == "TABLE_FUNCTION" else ""
-        if name and name.lower() not in _MAKING_ROWS:
-            raise Refused(f"{name}(…) may not be called for its rows")
+        if each.get("type") == "TABLE_FUNCTION":
+            name = str(each["function"].get("function_name"))
+            if name.lower() not in _MAKING_ROWS:
+                raise Refused(f"{name}(…) may not be called for its rows")
 
 
 def _parts(tree: Any) -> Iterator[dict[str, Any]]:
