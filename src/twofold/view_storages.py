@@ -69,9 +69,8 @@ class ViewStorages:
             models.setdefault(table.store, []).append(table.name)
         # Of a history in memory nothing outlives the node, wherever its read models are.
         unsaid = dict.fromkeys(models, url) if url == "memory:" else otherwise or {}
-        urls: dict[str, str | OwnStore] = {name: each for name, each in unsaid.items() if name in models}
-        urls |= {"": url, **_by_name(views)}
-        urls = {name: each if each != "" else urls[""] for name, each in urls.items()}
+        said: dict[str, str | OwnStore] = {"": url, **_by_name(views)}
+        urls = {name: each or said[""] for name, each in unsaid.items() if name in models} | said
         _refuse_missing(models, urls)
         _refuse_unused(models, urls)
         at: dict[str | OwnStore, ViewStorage] = {

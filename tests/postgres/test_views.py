@@ -155,9 +155,10 @@ async def test_a_query_handler_that_tries_to_write_is_refused_by_the_database(
     url = initialised()
 
     async def write(view: Any) -> int:
-        assert isinstance(view._store._reader, Server)
+        reader = view._store._store._reader
+        assert isinstance(reader, Server)
         text = statement.format(table=view._table.versioned_name, name=view._table.live_name)
-        async with view._store._reader.transaction() as connection:
+        async with reader.transaction() as connection:
             if not read_only:
                 # Even if it undoes the setting: what it may do is decided by its role.
                 await connection.execute("SET TRANSACTION READ WRITE")
