@@ -311,13 +311,10 @@ class CannotRebuild(TwofoldError):
 
 
 class CannotVerify(TwofoldError):
-    """A read model is projected with SQL of its own, which no shadow elsewhere can run. Facts: `model`."""
+    """A read model with SQL of its own cannot be compared with a shadow. Facts: `model`, `problem`."""
 
     code = "cannot_verify"
-    _template = (
-        "read model {model} is projected in batches, by SQL that runs where it is kept, so it cannot be folded once "
-        "more elsewhere; rebuild it instead"
-    )
+    _template = "read model {model} was not verified: {problem}"
 
 
 class NotBuilt(TwofoldError):

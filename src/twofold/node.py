@@ -556,7 +556,7 @@ class Node:
 
         Raises:
             NotBuilt: the read model is not live yet.
-            CannotVerify: it is projected in batches with SQL of its own.
+            CannotVerify: it is projected in batches with SQL of its own, which a shadow in SQLite cannot run.
             UnknownMessage: there is no such read model.
             NodeClosed, RoleMissing, StoreError: it could not be verified.
         """

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from twofold.errors import CannotVerify
 from twofold.history.codec import Codec
 from twofold.history.record import Position
 from twofold.history.store import History
@@ -17,6 +18,7 @@ from twofold.read.table import Key, Row, Table
 
 _PAGE = 1_000
 _TRIES = 3
+_LOOKS = 100
 
 Kind: TypeAlias = Literal["differing", "missing", "surplus"]
 
@@ -53,7 +55,8 @@ class Comparison:
     """Compares every row of a live table with one that is filled from the same history.
 
     A row that differs is read again, together with the checkpoint that it belongs to, and the other one is folded on to
-    just there. So a read model that moves differs from nothing but what is wrong in it.
+    just there. So a read model that moves differs from nothing but what is wrong in it. What SQL of its own makes of a
+    single row nobody can tell: of such a read model the other table is filled on, until both are met at one position.
 
     Args:
         live: the live table.
@@ -87,6 +90,7 @@ class Comparison:
         """Compare all rows.
 
         Raises:
+            CannotVerify: it has SQL of its own, and moves all the time.
             StoreError: a store or the history cannot be read.
             Exception: what filling the other table raises.
         """
@@ -129,7 +133,7 @@ class Comparison:
             if not mine:
                 continue
             parked = set(await self._store.parked_keys(self._live))
-            checkpoint, rows = await self._store.rows_at(self._live, mine, segment)
+            checkpoint, rows = await self._rows(mine, segment)
             parked |= set(await self._store.parked_keys(self._live))
             here = {self._live.key_in(tuple(row)): row for row in rows}
             wanted = await self._folded_to(checkpoint, mine)
@@ -138,6 +142,15 @@ class Comparison:
                 if difference is not None and difference.key not in parked:
                     found[key] = difference
         return found
+
+    async def _rows(self, keys: Sequence[Key], segment: int) -> tuple[Position, Sequence[Row]]:
+        """Return live rows with their checkpoint; of a read model with SQL of its own, where the other table stands."""
+        for _ in range(_LOOKS):
+            checkpoint, rows = await self._store.rows_at(self._live, keys, segment)
+            if not self._live.is_batch or checkpoint == self._filled:
+                return checkpoint, rows
+            await self._bring_up()
+        raise CannotVerify(model=self._live.name, problem="it never stands still: try again under less load")
 
     async def _folded_to(self, checkpoint: Position, keys: Sequence[Key]) -> dict[Key, Row | None]:
         """Return what the history makes of the rows, up to a checkpoint."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from twofold.errors import CannotRebuild, NotBuilt, StoreError
+from twofold.errors import CannotRebuild, CannotVerify, NotBuilt, StoreError
 from twofold.history.codec import Codec
 from twofold.history.record import Position
 from twofold.history.store import History
@@ -26,7 +26,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
     `differing`, `missing` and `surplus` count the rows that were so before. Rows of keys that were parked are not
     counted: these are `mended` where they are parked no more. What was not compared is None: after an undo all of it,
-    of a read model that is projected in batches the rows.
+    and of a read model with SQL of its own the rows, if it moves all the time.
     """
 
     model: str
@@ -123,11 +123,13 @@ class Rebuild:
         return await self._rebuilt(None, None)
 
     async def _compared(self) -> Compared | None:
-        if self._table.is_batch:
-            # What SQL of its own makes of a row alone, up to just where the live one is, nobody can tell.
-            return None
         spare, fill = self._table.spare, self._filling.fill
-        return await Comparison(self._table, self._store, spare, self._store, fill, self._history, self._codec).run()
+        comparison = Comparison(self._table, self._store, spare, self._store, fill, self._history, self._codec)
+        try:
+            return await comparison.run()
+        except CannotVerify:
+            # It has SQL of its own and never stands still; that is no reason not to build it anew.
+            return None
 
     async def _exchange(self) -> None:
         """Catch up with a head that moves, and exchange in a moment in which the live one is not ahead."""

@@ -46,12 +46,16 @@ class Verification:
 
         Raises:
             NotBuilt: the read model is not live.
-            CannotVerify: it is projected in batches with SQL of its own.
+            CannotVerify: it has SQL of its own, which the shadow cannot run; or moves all the time.
             TooManyParked: the history, as the code is now, parks more keys than the read model allows.
             StoreError: a store or the history cannot be read.
         """
-        if self._table.is_batch:
-            raise CannotVerify(model=self._table.name)
+        spoken, known = (store.dialect(self._table) for store in (self._store, self._shadow))
+        if self._table.is_batch and spoken != known:
+            problem = (
+                f"its SQL is that of {spoken}, the shadow's is that of {known}; rebuild it instead, which compares too"
+            )
+            raise CannotVerify(model=self._table.name, problem=problem)
         if await self._store.checkpoint(self._table) is None:
             raise NotBuilt(model=self._table.name, doing="verify")
         await self._shadow.prepare(self._table, self._history.id)
