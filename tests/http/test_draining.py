@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import httpx2
@@ -19,10 +21,29 @@ from tests.http.test_server import CODE, ROOT, environment, start, stored
 pytestmark = pytest.mark.anyio
 
 ABRUPT = """
+import sys
+import threading
 import uvicorn
 from twofold.http import server
 
-server._Server.handle_exit = uvicorn.Server.handle_exit
+
+class Abrupt(server._Server):
+    '''Closes its connections when it is told to, between two requests.'''
+
+    def handle_exit(self, sig, frame):
+        def stop():
+            sys.stdin.readline()
+            uvicorn.Server.handle_exit(self, sig, None)
+
+        threading.Thread(target=stop).start()
+
+    async def shutdown(self, sockets=None):
+        print("closing", flush=True)
+        sys.stdin.readline()
+        await super().shutdown(sockets)
+
+
+server._Server = Abrupt
 """
 
 
@@ -56,13 +77,13 @@ class Told:
                 return
 
 
-async def stopped_under_load(process: subprocess.Popen[str], number: signal.Signals, *, senders: int = 20) -> Told:
+async def stopped_under_load(process: subprocess.Popen[str], number: signal.Signals) -> Told:
     """Let many send, stop the server in the middle, and return what they were told."""
     assert process.stdout is not None
     address = process.stdout.readline().split()[-1]
     told = Told()
     async with httpx2.AsyncClient(base_url=address, timeout=60) as http:
-        tasks = [asyncio.create_task(told.register(http)) for _ in range(senders)]
+        tasks = [asyncio.create_task(told.register(http)) for _ in range(20)]
         deadline = time.monotonic() + 60
         while len(told.acknowledged) < 200:
             assert time.monotonic() < deadline
@@ -98,21 +119,80 @@ def run(url: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-async def test_a_planted_bug_is_found_a_server_that_closes_connections_between_two_requests(tmp_path: Path) -> None:
-    for attempt in range(10):
-        url = f"sqlite:///{tmp_path}/{attempt}"
-        process = start(url, code=ABRUPT + CODE)
+class Sender:
+    """Sends over one connection, and sees every byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def send(self) -> None:
+        """Leave a command with the server's machine."""
+        body = json.dumps({"user_id": str(uuid4()), "name": "Ada"})
+        head = ("POST /commands/RegisterUser HTTP/1.1", "host: here", "content-type: application/json")
+        self._writer.write("\r\n".join([*head, f"content-length: {len(body)}", "", body]).encode())
+        await self._writer.drain()
+
+    async def answer(self) -> tuple[int, bool]:
+        """Return the status of the answer, and whether more may be sent; status 0 is no answer."""
         try:
-            told = await stopped_under_load(process, signal.SIGTERM, senders=50)
-        finally:
-            process.kill()
-            process.communicate()
-        found = await stored(url)
-        # Nobody is lied to even then.
-        assert {user: found.get(user) for user in told.acknowledged} == told.acknowledged
-        if told.unanswered:
-            return
-    pytest.fail("ten servers left nobody without an answer")
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
+            await self._reader.readexactly(int(head.split("content-length: ")[1].split()[0]))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return 0, False
+        return int(head.split()[1]), "connection: close" not in head
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def told_between_two_requests(process: subprocess.Popen[str], patience: int) -> list[int]:
+    """Return the statuses that a sender is answered while the server ends, as long as it is not asked to close.
+
+    A server that has not asked for it after so many answers is let close between two of them.
+    """
+    assert process.stdout is not None
+    assert process.stdin is not None
+    where = urlsplit(process.stdout.readline().split()[-1])
+    sender = Sender(*await asyncio.open_connection(where.hostname, where.port))
+    await sender.send()
+    assert await sender.answer() == (200, True)
+    process.send_signal(signal.SIGTERM)
+    statuses: list[int] = []
+    goes_on = True
+    while goes_on and len(statuses) < patience:
+        await sender.send()
+        status, goes_on = await sender.answer()
+        statuses.append(status)
+    if goes_on:
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert await asyncio.to_thread(process.stdout.readline) == "closing\n"
+        await sender.send()
+        process.stdin.write("\n")
+        process.stdin.flush()
+        statuses.append((await sender.answer())[0])
+    sender.close()
+    _, errors = await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 0, errors
+    return statuses
+
+
+async def test_a_sender_is_asked_to_close_its_connection_before_the_server_does(tmp_path: Path) -> None:
+    process = start(f"sqlite:///{tmp_path}/data")
+    try:
+        assert 0 not in await told_between_two_requests(process, patience=100_000)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def test_a_planted_bug_is_found_a_server_that_closes_connections_between_two_requests(tmp_path: Path) -> None:
+    process = start(f"sqlite:///{tmp_path}/data", code=ABRUPT + CODE)
+    try:
+        assert await told_between_two_requests(process, patience=10) == [200] * 10 + [0]
+    finally:
+        process.kill()
+        process.communicate()
 
 
 async def test_a_stopping_server_is_not_ready_and_still_answers_queries(tmp_path: Path) -> None:

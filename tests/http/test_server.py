@@ -33,8 +33,9 @@ print("stopped", flush=True)
 def start(url: str, port: int = 0, code: str = CODE) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-c", code, url, str(port)]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        command,
+        cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
 def environment() -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import Phase, settings
 
 from tests.conftest import EMPTY
 from tests.engines.conftest import postgres_history
@@ -20,6 +19,7 @@ from tests.engines.test_planted_mistakes import (
     no_conflict,
     reading,
     run,
+    until_found,
 )
 from tests.postgres.planting import Change
 from twofold.errors import StoreError
@@ -133,6 +133,6 @@ def test_a_wrong_function_is_found_by_random_steps(
         return url
 
     suite = Suite()
-    suite.steps_at_random = settings(suite.steps_at_random, phases=[Phase.generate], database=None)
+    suite.steps_at_random = until_found(suite.steps_at_random)
     with pytest.raises((AssertionError, StoreError, ExceptionGroup)):
         suite.test_random_steps_are_answered_as_by_the_reference(postgres_history(emptied))
