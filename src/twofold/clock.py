@@ -1,4 +1,4 @@
-"""The outside world's two gifts to a pure core: the time, and ids that nobody else has."""
+"""The outside world's gifts to a pure core: the time, and what nobody else has."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def new_id() -> bytes:
     """
     value = time.time_ns() // 1_000_000 << 80 | random.getrandbits(80) & _RANDOM | _VERSION
     return value.to_bytes(16, "big")
+
+
+def new_epoch() -> int:
+    """Return an epoch for a table that was dropped before, of which nobody remembers the epochs: 48 bits of chance."""
+    return random.getrandbits(48)
 
 
 def new_uuid() -> UUID:

@@ -58,8 +58,8 @@ class Models:
         """Compare every row of a read model with what the history makes of it; see `Node.verify`."""
         table = self.table_of(model)
         async with shadow_views() as shadow:
-            found = Verification(table, self._history, self._views, self._app.codec, shadow, progress)
-            return await found.run()
+            codec, holder = self._app.codec, self._holder
+            return await Verification(table, self._history, self._views, codec, shadow, holder, progress).run()
 
     async def parked(self, model: Model) -> list[ParkedKey]:
         """Return what is parked of a read model; see `Node.parked`."""

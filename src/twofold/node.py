@@ -546,7 +546,7 @@ class Node:
         return await self._upkeep().rebuild(model, undo=undo, force=force, progress=progress)
 
     async def verify(self, model: Model, *, progress: Told | None = None) -> Compared:
-        """Fold the history once more, into a shadow on the disk, and compare every live row with it.
+        """Fold the history once more, into a shadow, and compare every live row with it.
 
         The live read model goes on; each row is compared as of its own checkpoint. Keys that are parked are left out.
 
@@ -556,7 +556,7 @@ class Node:
 
         Raises:
             NotBuilt: the read model is not live yet.
-            CannotVerify: it is projected in batches with SQL of its own, which a shadow in SQLite cannot run.
+            CannotVerify: it is projected in batches, and moves all the time, or is being verified by somebody else.
             UnknownMessage: there is no such read model.
             NodeClosed, RoleMissing, StoreError: it could not be verified.
         """

@@ -189,6 +189,26 @@ class NeverForgets(MemoryViews):
         self._tables[table.spare.versioned_name].was_live = before is not None and before.was_live
 
 
+class ShadowAsSpare(MemoryViews):
+    """Makes the shadow where the spare is."""
+
+    async def begin_shadow(self, table: Table[Any], history_id: UUID) -> None:
+        await super().begin_shadow(table, history_id)
+        await self.begin_spare(table, history_id)
+
+
+class ForgetsShadows(MemoryViews):
+    """Begins each shadow under the epoch of the first one."""
+
+    def _begin_anew(self, table: Table[Any], history_id: UUID, epoch: int = 0) -> None:
+        super()._begin_anew(table, history_id)
+
+
+class ShadowsStay(MemoryViews):
+    async def drop_shadow(self, table: Table[Any]) -> None:
+        pass
+
+
 class LastParked(MemoryViews):
     async def parked_keys(self, table: Table[Any]) -> Mapping[str, Position]:
         return {parked.key: parked.position for parked in self._tables[table.versioned_name].parked}

@@ -101,7 +101,7 @@ def rebuild_of(
 def verification_of(
     model: type[ReadModel], history: MemoryHistory, store: ViewStore, shadow: ViewStore
 ) -> Verification:
-    return Verification(table_of(model), history, store, codec_of(model), shadow)
+    return Verification(table_of(model), history, store, codec_of(model), shadow, "a verification")
 
 
 async def spoil(store: ViewStore, model: type[ReadModel], *rows: ReadModel, gone: Iterable[str] = ()) -> None:

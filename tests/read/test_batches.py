@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,72 +9,19 @@ from typing import Annotated, Any
 
 import pytest
 
-from tests.engines.conftest import memory_views, postgres_views, sqlite_views
 from tests.read.rig import append, codec_of, rows_in, table_of
-from twofold import App, BatchTransaction, Command, Event, Occurred, Query, ReadModel, Rejected, Tag, View
+from tests.read.takings import BROKEN, ENGINES, EVENTS, TAKEN, Priced, Sold, Takings, projected
+from twofold import App, BatchTransaction, Command, Occurred, Query, ReadModel, Rejected, Tag, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
-from twofold.engines.sqlite import SqliteViews
-from twofold.errors import CannotVerify, DeclarationError, StoreError
+from twofold.errors import DeclarationError, StoreError
 from twofold.model import ReadModelType
-from twofold.read.freshness import Freshness
 from twofold.read.parking import Parking, Retried
-from twofold.read.projector import Projector
 from twofold.read.rebuild import Rebuild
-from twofold.read.store import Advance, ViewStore
+from twofold.read.store import ViewStore
 from twofold.read.verification import Verification
 from twofold.testing.contracts import ViewEngine
 
 pytestmark = pytest.mark.anyio
-
-
-class Sold(Event):
-    shop: Annotated[str, Tag("shop")]
-    item: str
-    price: int
-
-
-class Priced(Event):
-    item: str
-    price: int
-
-
-TAKE = """
-    insert into {takings} (shop, sales, total) values (:shop, 1, :price)
-    on conflict (shop) do update set sales = {takings}.sales + 1, total = {takings}.total + excluded.total
-"""
-PRICE = """
-    insert into {prices} (item, price) values (:item, :price) on conflict (item) do update set price = excluded.price
-"""
-
-
-class Takings(ReadModel, key="shop", tables={"prices": "item text primary key, price integer not null"}):
-    """What shops took, at the list price of each item at that time."""
-
-    shop: str
-    sales: int = 0
-    total: int = 0
-
-    @staticmethod
-    async def project(events: Sequence[Occurred[Sold | Priced]], tx: BatchTransaction) -> None:
-        for occurred in events:
-            match occurred.event:
-                case Priced(item=item, price=price):
-                    await tx.execute(PRICE, item=item, price=price)
-                case Sold(shop=shop, item=item):
-                    if item == BROKEN[0]:
-                        raise ValueError("no such item")
-                    found = await tx.fetch("select price from {prices} where item = :item", item=item)
-                    await tx.execute(TAKE, shop=shop, price=found[0]["price"])
-
-
-BROKEN = ["poison"]
-
-
-ENGINES: dict[str, Callable[[pytest.FixtureRequest], ViewEngine]] = {
-    "memory": lambda request: memory_views(),
-    "sqlite": lambda request: sqlite_views(request.getfixturevalue("folder")),
-    "postgres": lambda request: postgres_views(request.getfixturevalue("emptied")),
-}
 
 
 @pytest.fixture
@@ -92,20 +38,6 @@ def engine(request: pytest.FixtureRequest) -> ViewEngine:
 async def store(engine: ViewEngine) -> AsyncIterator[ViewStore]:
     async with engine.opened(engine.place()) as opened:
         yield opened
-
-
-async def projected(store: ViewStore, history: MemoryHistory, batch: int) -> Projector:
-    projector = Projector(table_of(Takings), history, store, codec_of(Takings), Freshness(store), batch=batch)
-    await projector.prepare()
-    await projector.catch_up()
-    return projector
-
-
-EVENTS = [
-    Priced("tea", 3), Sold("a", "tea", 0), Sold("b", "tea", 0), Priced("tea", 5), Sold("a", "tea", 0),
-    Priced("cake", 7), Sold("b", "cake", 0), Sold("a", "cake", 0),
-]  # fmt: skip
-TAKEN = [("a", 3, 15), ("b", 2, 10)]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 5000])
@@ -228,7 +160,7 @@ async def test_a_batch_projection_is_rebuilt_beside_and_its_parked_events_are_ta
     parking = Parking(table, history, store, codec_of(Takings))
     [left] = await parking.retry()
     assert (left.key, left.events, left.error) == ('["c"]', 0, "ValueError: no such item")
-    monkeypatch.setattr(f"{__name__}.BROKEN", [""])
+    monkeypatch.setitem(BROKEN, "item", "")
     await append(history, Priced("poison", 100))
     await projected(store, history, 5000)
     assert await parking.retry("c") == [Retried('["c"]', 2)]
@@ -236,30 +168,5 @@ async def test_a_batch_projection_is_rebuilt_beside_and_its_parked_events_are_ta
     found = await Rebuild(table, history, store, codec_of(Takings), "a rebuild").run(force=True)
     assert (found.position, found.differing, found.missing, found.surplus) == (11, 0, 0, 1)
     assert not await store.parked(table, '["a"]')
-    verification = Verification(table, history, store, codec_of(Takings), MemoryViews())
-    if store.dialect(table) == "sqlite":
-        assert not (await verification.run()).differences
-    else:
-        with pytest.raises(CannotVerify, match="its SQL is that of postgresql"):
-            await verification.run()
-
-
-async def test_a_damaged_row_of_a_batch_projection_is_told_while_the_rest_goes_on(tmp_path: Path) -> None:
-    history, table, store = MemoryHistory(), table_of(Takings), SqliteViews(tmp_path)
-    await append(history, *EVENTS)
-    projector = await projected(store, history, 5000)
-    damage = Advance(8, 8, [table.row(Takings("b", 9, 9))], epoch=0)
-    assert await store.apply(table, damage)
-
-    async def move() -> None:
-        for _ in range(20):
-            await append(history, Sold("a", "tea", 0))
-            await projector.catch_up()
-
-    moving = asyncio.create_task(move())
-    found = await Verification(table, history, store, codec_of(Takings), MemoryViews()).run()
-    await moving
-    assert [(each.key, each.kind, each.fields) for each in found.differences] == [
-        ('["b"]', "differing", ["sales", "total"])
-    ]
-    await store.close()
+    verification = Verification(table, history, store, codec_of(Takings), MemoryViews(), "a verification")
+    assert not (await verification.run()).differences

@@ -188,6 +188,17 @@ class ViewStore(Protocol):
         """
         ...
 
+    async def begin_shadow(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the table's shadow anew, as `begin_spare` makes the spare, which stays as it is.
+
+        No shadow before it has had its epoch, also none that was dropped.
+        """
+        ...
+
+    async def drop_shadow(self, table: Table[Any]) -> None:
+        """Drop the table's shadow, if there is one, with all that belongs to it."""
+        ...
+
     async def exchange(self, table: Table[Any]) -> bool:
         """Exchange a live table and its spare in one transaction: rows, checkpoints and parked events (R5).
 

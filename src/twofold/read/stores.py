@@ -59,6 +59,14 @@ class Stores:
         """See `ViewStore.begin_spare`."""
         await self.of(table).begin_spare(table, history_id)
 
+    async def begin_shadow(self, table: Table[Any], history_id: UUID) -> None:
+        """See `ViewStore.begin_shadow`."""
+        await self.of(table).begin_shadow(table, history_id)
+
+    async def drop_shadow(self, table: Table[Any]) -> None:
+        """See `ViewStore.drop_shadow`."""
+        await self.of(table).drop_shadow(table)
+
     async def exchange(self, table: Table[Any]) -> bool:
         """See `ViewStore.exchange`."""
         return await self.of(table).exchange(table)

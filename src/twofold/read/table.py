@@ -31,6 +31,8 @@ Key: TypeAlias = tuple[Scalar, ...]
 # Elsewhere more would do, but then an application would have to be changed when it moves.
 _LONGEST_NAME = 63
 _SPARE = "_spare"
+# No longer than that, so that no name becomes longer by it.
+_SHADOW = "_check"
 _LONGEST_KEY = LONGEST_ENTRY
 _REFUSALS = (msgspec.MsgspecError, TypeError, ValueError, AttributeError)
 
@@ -60,7 +62,7 @@ class Table(Generic[M]):
         self.event_names = tuple(event.message_name for event in events)
         self.segments: int = model.model_segments
         self.store: str = model.model_store
-        self.is_spare = False
+        self._word = ""
         self.is_batch = project_of(model) is not None
         self.tables = tables_of(model)
         self._by_name = {column.name: column for column in self.columns}
@@ -87,8 +89,13 @@ class Table(Generic[M]):
 
     @property
     def version(self) -> str:
-        """What tells this table from the read model's others: the fingerprint, with a word behind it for the spare."""
-        return f"{self.fingerprint}{_SPARE if self.is_spare else ''}"
+        """What tells this table from the read model's others: the fingerprint, and a word behind it if it is beside."""
+        return f"{self.fingerprint}{self._word}"
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether it is a table beside that of a definition, which no batch makes live."""
+        return bool(self._word)
 
     @property
     def beside(self) -> str:
@@ -108,7 +115,14 @@ class Table(Generic[M]):
     @cached_property
     def spare(self) -> Table[M]:
         """The table beside this one, of the same definition: where a rebuild fills it, and where it leaves the old."""
-        return self._copied(self.fingerprint, is_spare=True)
+        return self._copied(self.fingerprint, _SPARE)
+
+    @cached_property
+    def shadow(self) -> Table[M]:
+        """A further table beside this one: where a verification folds the history, if it needs this store's SQL."""
+        shadow = self._copied(self.fingerprint, _SHADOW)
+        shadow.indexes = ()
+        return shadow
 
     @cached_property
     def shape(self) -> str:
@@ -121,11 +135,11 @@ class Table(Generic[M]):
 
     def of_version(self, version: str) -> Table[M]:
         """Return the table of another version whose shape is this one's."""
-        return self._copied(version.removesuffix(_SPARE), is_spare=version.endswith(_SPARE))
+        return self._copied(version.removesuffix(_SPARE), _SPARE if version.endswith(_SPARE) else "")
 
-    def _copied(self, fingerprint: str, *, is_spare: bool) -> Table[M]:
+    def _copied(self, fingerprint: str, word: str) -> Table[M]:
         other = copy.copy(self)
-        other.fingerprint, other.is_spare = fingerprint, is_spare
+        other.fingerprint, other._word = fingerprint, word
         other.versioned_name = other._versioned_name()
         return other
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import duckdb
 
+from twofold.clock import new_epoch
 from twofold.engines.duckdb.failure import FAILURES, first_line, is_held_elsewhere
 from twofold.engines.duckdb.file import File
 from twofold.engines.duckdb.guard import Refused, check
@@ -83,7 +84,17 @@ class DuckDbViews:
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
         """Make the spare anew; see `ViewStore.begin_spare`."""
         async with self._change() as steps:
-            await steps.run(self._begin_spare, table.spare, history_id)
+            await steps.run(self._begin_anew, table.spare, history_id)
+
+    async def begin_shadow(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the shadow anew."""
+        async with self._change() as steps:
+            await steps.run(self._begin_anew, table.shadow, history_id, new_epoch())
+
+    async def drop_shadow(self, table: Table[Any]) -> None:
+        """Drop the shadow."""
+        async with self._change() as steps:
+            await steps.run(self._drop, table.shadow)
 
     async def exchange(self, table: Table[Any]) -> bool:
         """Exchange the table and its spare; see `ViewStore.exchange`."""
@@ -294,11 +305,17 @@ class DuckDbViews:
             connection.execute(statement("projection_begin"), values)
         _run_all(connection, self._sql(table).create())
 
-    def _begin_spare(self, connection: duckdb.DuckDBPyConnection, spare: Table[Any], history_id: UUID) -> None:
-        epochs = [epoch for (epoch,) in fetched(connection, statement("projection_forget"), _identity(spare))]
-        connection.execute(statement("parked_forget"), (*_identity(spare), None))
-        _run_all(connection, self._sql(spare).drop())
-        self._make(connection, spare, history_id, epoch=max(epochs, default=-1) + 1)
+    def _begin_anew(
+        self, connection: duckdb.DuckDBPyConnection, table: Table[Any], history_id: UUID, epoch: int = 0
+    ) -> None:
+        self._make(connection, table, history_id, max(epoch, self._drop(connection, table) + 1))
+
+    def _drop(self, connection: duckdb.DuckDBPyConnection, table: Table[Any]) -> int:
+        """Drop a table, and return the highest epoch that it had; -1 where there was none."""
+        epochs = [epoch for (epoch,) in fetched(connection, statement("projection_forget"), _identity(table))]
+        connection.execute(statement("parked_forget"), (*_identity(table), None))
+        _run_all(connection, self._sql(table).drop())
+        return max(epochs, default=-1)
 
     def _exchange(self, connection: duckdb.DuckDBPyConnection, table: Table[Any]) -> None:
         name, version, spare = table.live_name, table.version, table.spare.version

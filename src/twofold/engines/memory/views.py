@@ -11,6 +11,7 @@ from uuid import UUID
 
 import apsw
 
+from twofold.clock import new_epoch
 from twofold.engines.memory.batch import BatchTables
 from twofold.errors import HistoryMismatch, InvalidFilter
 from twofold.history.record import Position
@@ -97,9 +98,15 @@ class MemoryViews:
 
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
         """Make the spare anew; see `ViewStore.begin_spare`."""
-        before = self._tables.get(table.spare.versioned_name)
-        kept = self._tables[table.spare.versioned_name] = _Kept(history_id, table)
-        kept.begin_epoch(0 if before is None else before.next_epoch)
+        self._begin_anew(table.spare, history_id)
+
+    async def begin_shadow(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the shadow anew."""
+        self._begin_anew(table.shadow, history_id, new_epoch())
+
+    async def drop_shadow(self, table: Table[Any]) -> None:
+        """Drop the shadow."""
+        self._tables.pop(table.shadow.versioned_name, None)
 
     async def exchange(self, table: Table[Any]) -> bool:
         """Exchange the table and its spare; see `ViewStore.exchange`."""
@@ -270,6 +277,11 @@ class MemoryViews:
 
     async def close(self) -> None:
         """Do nothing: there is nothing to release."""
+
+    def _begin_anew(self, table: Table[Any], history_id: UUID, epoch: int = 0) -> None:
+        before = self._tables.get(table.versioned_name)
+        kept = self._tables[table.versioned_name] = _Kept(history_id, table)
+        kept.begin_epoch(max(epoch, 0 if before is None else before.next_epoch))
 
     def _matching(self, table: Table[Any], page: Page) -> list[Row]:
         rows: list[Row] = list(self._tables[table.versioned_name].rows.values())

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from twofold.clock import new_epoch
 from twofold.engines.postgres.attendance import Attendances
 from twofold.engines.postgres.columns import quoted
 from twofold.engines.postgres.named import converted, numbered
@@ -87,12 +88,17 @@ class PostgresViews:
 
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
         """Make the spare anew; see `ViewStore.begin_spare`."""
-        spare = table.spare
+        await self._begin_anew(table.spare, history_id)
+
+    async def begin_shadow(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the shadow anew."""
+        await self._begin_anew(table.shadow, history_id, new_epoch())
+
+    async def drop_shadow(self, table: Table[Any]) -> None:
+        """Drop the shadow."""
         async with self._projector.transaction() as connection:
             await connection.execute(statement("views_lock"))
-            epochs = await connection.fetch(statement("projection_forget"), *_identity(spare))
-            await connection.execute(self._sql(spare).drop())
-            await self._make(connection, spare, history_id, epoch=max((row[0] for row in epochs), default=-1) + 1)
+            await self._drop(connection, table.shadow)
 
     async def exchange(self, table: Table[Any]) -> bool:
         """Exchange the table and its spare; see `ViewStore.exchange`."""
@@ -274,6 +280,17 @@ class PostgresViews:
         await self._listener.close()
         for server in self._servers:
             await server.close()
+
+    async def _begin_anew(self, table: Table[Any], history_id: UUID, epoch: int = 0) -> None:
+        async with self._projector.transaction() as connection:
+            await connection.execute(statement("views_lock"))
+            await self._make(connection, table, history_id, max(epoch, await self._drop(connection, table) + 1))
+
+    async def _drop(self, connection: Connection, table: Table[Any]) -> int:
+        """Drop a table, and return the highest epoch that it had; -1 where there was none."""
+        epochs = await connection.fetch(statement("projection_forget"), *_identity(table))
+        await connection.execute(self._sql(table).drop())
+        return max((row[0] for row in epochs), default=-1)
 
     async def _index(self, table: Table[Any]) -> None:
         """Make the declared indexes that there are not, and drop those that are declared no more."""

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import apsw
 
+from twofold.clock import new_epoch
 from twofold.engines.sqlite.file import File
 from twofold.engines.sqlite.reader import Reader
 from twofold.engines.sqlite.statements import statement
@@ -90,12 +91,16 @@ class SqliteViews:
 
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
         """Make the spare anew; see `ViewStore.begin_spare`."""
-        spare = table.spare
+        await self._begin_anew(table.spare, history_id)
+
+    async def begin_shadow(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the shadow anew."""
+        await self._begin_anew(table.shadow, history_id, new_epoch())
+
+    async def drop_shadow(self, table: Table[Any]) -> None:
+        """Drop the shadow."""
         async with self._change() as connection:
-            epochs = [epoch for (epoch,) in connection.execute(statement("projection_forget"), _identity(spare))]
-            connection.execute(statement("parked_forget"), (*_identity(spare), None)).fetchall()
-            connection.execute(self._sql(spare).drop())
-            self._make(connection, spare, history_id, epoch=max(epochs, default=-1) + 1)
+            self._drop(connection, table.shadow)
 
     async def exchange(self, table: Table[Any]) -> bool:
         """Exchange the table and its spare; see `ViewStore.exchange`."""
@@ -241,6 +246,17 @@ class SqliteViews:
             self._closed = True
             self._reader.close()
             await self._writer.close()
+
+    async def _begin_anew(self, table: Table[Any], history_id: UUID, epoch: int = 0) -> None:
+        async with self._change() as connection:
+            self._make(connection, table, history_id, max(epoch, self._drop(connection, table) + 1))
+
+    def _drop(self, connection: apsw.Connection, table: Table[Any]) -> int:
+        """Drop a table, and return the highest epoch that it had; -1 where there was none."""
+        epochs = [epoch for (epoch,) in connection.execute(statement("projection_forget"), _identity(table))]
+        connection.execute(statement("parked_forget"), (*_identity(table), None)).fetchall()
+        connection.execute(self._sql(table).drop())
+        return max(epochs, default=-1)
 
     async def _index(self, table: Table[Any]) -> None:
         """Make the declared indexes that there are not, and drop those that are declared no more."""

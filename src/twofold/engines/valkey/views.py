@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from twofold.clock import new_epoch
 from twofold.engines.valkey.attendance import Attendances
 from twofold.engines.valkey.keys import FORM, keys_of
 from twofold.engines.valkey.server import Argument, Server
@@ -60,8 +61,15 @@ class ValkeyViews:
 
     async def begin_spare(self, table: Table[Any], history_id: UUID) -> None:
         """Make the spare anew; see `ViewStore.begin_spare`."""
-        await self._attendances.note(self._key(table.spare))
-        await self._run("begin_spare", table.spare, str(history_id), table.segments, table.shape)
+        await self._begin_anew(table.spare, history_id)
+
+    async def begin_shadow(self, table: Table[Any], history_id: UUID) -> None:
+        """Make the shadow anew."""
+        await self._begin_anew(table.shadow, history_id, new_epoch())
+
+    async def drop_shadow(self, table: Table[Any]) -> None:
+        """Drop the shadow."""
+        await self._run("drop", table.shadow)
 
     async def exchange(self, table: Table[Any]) -> bool:
         """Exchange the table and its spare; see `ViewStore.exchange`."""
@@ -211,6 +219,10 @@ class ValkeyViews:
     async def close(self) -> None:
         """Close all connections. May be called twice."""
         await self._server.close()
+
+    async def _begin_anew(self, table: Table[Any], history_id: UUID, epoch: int = 0) -> None:
+        await self._attendances.note(self._key(table))
+        await self._run("begin_anew", table, str(history_id), table.segments, table.shape, epoch)
 
     def _key(self, table: Table[Any]) -> str:
         return f"{{{self._server.address.prefix}:{FORM}:{table.live_name}}}:table:{table.version}"

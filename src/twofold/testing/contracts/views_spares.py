@@ -24,6 +24,7 @@ from twofold.testing.contracts.rows import key as key_of
 from twofold.testing.contracts.view_suite import ViewSuite
 
 SPARE = NOTES.spare
+SHADOW = NOTES.shadow
 
 
 async def _epoch(store: ViewStore, table: Table[Any], segment: int = 0) -> int:
@@ -126,6 +127,32 @@ class ViewSpares(ViewSuite):
         await store.begin_spare(NOTES, HISTORY)
         assert not await store.apply(SPARE, Advance(0, 1, [NOTES.row(Note("a"))], epoch=before))
         assert await everything(store, SPARE) == []
+
+    async def test_a_shadow_is_made_and_dropped_beside_the_table_and_its_spare(self, store: ViewStore) -> None:
+        await prepared(store, NOTES)
+        await put(store, NOTES, Note("a", 1), reached=3)
+        await _fill(store, Note("b", 2), reached=5)
+        await store.drop_shadow(NOTES)
+        await store.begin_shadow(NOTES, HISTORY)
+        before = await _epoch(store, SHADOW)
+        kept = [Parked('["z"]', 2, "it failed")]
+        shadowed = Advance(0, 4, [NOTES.row(Note("c", 3))], kept, live=True, epoch=before)
+        assert await store.apply(SHADOW, shadowed)
+        assert [await everything(store, each) for each in (NOTES, SPARE, SHADOW)] == [
+            [Note("a", 1)], [Note("b", 2)], [Note("c", 3)],
+        ]  # fmt: skip
+        assert await store.checkpoint(SHADOW) is None
+        await store.begin_shadow(NOTES, HISTORY)
+        assert not await store.apply(SHADOW, Advance(0, 1, epoch=before)), "it was begun anew"
+        assert (await everything(store, SHADOW), dict(await store.parked_keys(SHADOW))) == ([], {})
+        assert await store.exchange(NOTES)
+        after = await _epoch(store, SHADOW)
+        await store.drop_shadow(NOTES)
+        assert await store.standing(SHADOW) is None
+        assert {each.version for each in await store.versions(NOTES)} == {NOTES.version, SPARE.version}
+        assert [await everything(store, each) for each in (NOTES, SPARE)] == [[Note("b", 2)], [Note("a", 1)]]
+        await store.begin_shadow(NOTES, HISTORY)
+        assert await _epoch(store, SHADOW) not in (before, after)
 
     async def test_segments_are_exchanged_each_with_its_checkpoint(self, store: ViewStore) -> None:
         await store.prepare(STOOLS, HISTORY)

@@ -154,3 +154,16 @@ class ViewWork(ViewSuite):
             assert await store.apply(TALLIES, Advance(3, 4, epoch=standing.epoch, work=work))
             assert await everything(store, TALLIES) == [Tally("new", 2)]
             assert await everything(store, TALLIES.spare) == [Tally("old", 1)]
+
+    async def test_further_tables_of_a_shadow_are_its_own_and_go_with_it(self, engine: ViewEngine) -> None:
+        async with self.working(engine) as store:
+            assert await store.apply(TALLIES, Advance(0, 3, work=counting("old")))
+            for _ in range(2):
+                await store.begin_shadow(TALLIES, HISTORY)
+                standing = await store.standing(TALLIES.shadow)
+                assert standing is not None
+                filled = Advance(0, 3, epoch=standing.epoch, work=counting("new"))
+                assert await store.apply(TALLIES.shadow, filled)
+                assert await everything(store, TALLIES.shadow) == [Tally("new", 1)]
+                await store.drop_shadow(TALLIES)
+            assert await seen(store, 3) == ["old"]
