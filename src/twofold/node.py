@@ -61,6 +61,7 @@ from twofold.status import ModelStatus as ModelStatus
 from twofold.status import model_statuses
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
+from twofold.traffic import traffic_here
 from twofold.view_storages import ViewStorages
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
 from twofold.write.causation import Causation, causation_of
@@ -237,14 +238,15 @@ class Node:
             correlation_id=correlation_id,
             causation_id=causation_id,
         )
-        return await sender.send(
-            command,
-            submission,
-            context,
-            expected=None if expected is None else position_in(submission.type, "expected", expected),
-            timeout=timeout,
-            is_patient=wait_for_first,
-        )
+        with traffic_here():
+            return await sender.send(
+                command,
+                submission,
+                context,
+                expected=None if expected is None else position_in(submission.type, "expected", expected),
+                timeout=timeout,
+                is_patient=wait_for_first,
+            )
 
     async def preview(
         self,

@@ -30,6 +30,7 @@ from twofold.read.store import ViewStore
 from twofold.read.table import Table
 from twofold.read.view import View
 from twofold.read.watching import Watcher, Watching
+from twofold.traffic import traffic_here
 
 Call: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
 
@@ -152,14 +153,15 @@ class Asking:
         await self.freshness.close()
 
     async def _answered(self, asker: Asker, query: Query[Any], context: Context) -> Any:
-        # A row by key is read as quickly as it would be found out whether a kept answer is still good.
-        if not (asker.may_be_kept and asker.rows.were_searched):
-            return await asker.call(query, context)
-        return await self._kept.answer(
-            (type(query), msgspec.json.encode(query)),
-            lambda: state_of(self._store, asker.tables),
-            lambda: asker.call(query, context),
-        )
+        with traffic_here():
+            # A row by key is read as quickly as it would be found out whether a kept answer is still good.
+            if not (asker.may_be_kept and asker.rows.were_searched):
+                return await asker.call(query, context)
+            return await self._kept.answer(
+                (type(query), msgspec.json.encode(query)),
+                lambda: state_of(self._store, asker.tables),
+                lambda: asker.call(query, context),
+            )
 
     async def _older_asker(self, query: Query[Any], demand: Demand) -> Asker | None:
         """Return who answers from older versions of read models that are still being built, where that will do."""

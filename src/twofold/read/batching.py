@@ -11,6 +11,7 @@ from twofold.history.record import Recorded
 from twofold.message import Occurred
 from twofold.model import project_of, row_keys
 from twofold.read.folding import NO_KEY, Folded, report_parked, text_of
+from twofold.read.pace import Pace
 from twofold.read.store import Parked, ViewStore
 from twofold.read.table import Key, Row, Table
 from twofold.read.transaction import BatchTransaction
@@ -48,6 +49,7 @@ class Batching:
         self._project = project
         self._keys_of = row_keys(table.model)
         self._parked: set[str] = set()
+        self._pace = Pace()
 
     async def take_up(self) -> None:
         """Begin from what the store has."""
@@ -63,7 +65,12 @@ class Batching:
 
     async def fold(self, batch: Sequence[Recorded], unsettled: Mapping[Key, Row | None]) -> Folded:
         """Return the work that stores what a batch makes of the table."""
-        taken = [self._taken(recorded) for recorded in batch]
+        taken: list[Taken] = []
+        self._pace.begin()
+        for recorded in batch:
+            taken.append(self._taken(recorded))
+            if self._pace.is_due():
+                await self._pace.pause()
 
         async def work(tx: BatchTransaction) -> Sequence[Parked]:
             parked: list[Parked] = []

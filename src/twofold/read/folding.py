@@ -99,6 +99,7 @@ class Folding:
         """
         touched: dict[Key, Touched] = {}
         parked: list[Parked] = []
+        self._pace.begin()
         for number, recorded in enumerate(batch):
             self._distribute(recorded, touched, parked)
             if not number % _FEW and self._pace.is_due():
@@ -106,6 +107,7 @@ class Folding:
         before = await self._load([key for key in touched if key not in self._kept], unsettled)
         rows: dict[Key, Row | None] = {}
         failed: list[Key] = []
+        self._pace.begin()
         for key, work in touched.items():
             if self._parked and text_of(key) in self._parked:
                 name = text_of(key)

@@ -71,6 +71,7 @@ class PastRows:
         folds = _Folds(Folding(table, self._store, self._codec), keys)
         pace = Pace()
         async for batch in self._history.read(selection_of(table, keys), until=self._position):
+            pace.begin()
             for recorded in batch:
                 folds.take(recorded)
                 if pace.is_due():
