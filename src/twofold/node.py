@@ -37,7 +37,7 @@ from twofold.arguments import (
     texts_in,
 )
 from twofold.context import ANONYMOUS, Context, Principal, Receipt
-from twofold.errors import InvalidAddress, NodeClosed, NoTransactions, RoleMissing, UnknownMessage
+from twofold.errors import InvalidAddress, NodeClosed, NoTransactions, RoleMissing, StoreError, UnknownMessage
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.ledger import RESULTS, LedgerEntry, LedgerSearch, Result
 from twofold.history.record import Position, Recorded, Submission
@@ -545,7 +545,9 @@ class Node:
             UnknownMessage: there is no such read model.
             NodeClosed, RoleMissing, StoreError: what is live is as it was.
         """
-        return await self._upkeep().rebuild(model, undo=undo, force=force, progress=progress)
+        rebuilt = await self._upkeep().rebuild(model, undo=undo, force=force, progress=progress)
+        await self._look_again(model)
+        return rebuilt
 
     async def verify(self, model: Model, *, progress: Told | None = None) -> Compared:
         """Fold the history once more, into a shadow, and compare every live row with it.
@@ -587,14 +589,18 @@ class Node:
             UnknownMessage: there is no such read model.
             NodeClosed, RoleMissing, StoreError: nothing was changed.
         """
-        return await self._upkeep().retry_parked(model, key)
+        retried = await self._upkeep().retry_parked(model, key)
+        await self._look_again(model)
+        return retried
 
     async def drop_parked(self, model: Model, key: str) -> int:
         """Give up all parked events of a key, and return how many there were. The row is then not what a rebuild makes.
 
         Args and raises: see `retry_parked`.
         """
-        return await self._upkeep().drop_parked(model, key)
+        dropped = await self._upkeep().drop_parked(model, key)
+        await self._look_again(model)
+        return dropped
 
     async def caught_up(self, *, after: Receipt | Position | None = None, timeout: float = 60.0) -> Position:
         """Return when every read model has reached a position (the head, if none is given), and which.
@@ -710,6 +716,13 @@ class Node:
         if self._views is None or "project" not in self.roles:
             raise self._not_running("project")
         return Models(self.app, self.history, self._views, self.name)
+
+    async def _look_again(self, model: Model) -> None:
+        """Tell who watches queries of a read model that its rows were changed by other hands than a projection's."""
+        if self._asking is not None:
+            # They were, whether or not that can be looked at now; then it is seen a moment later.
+            with contextlib.suppress(StoreError):
+                await self._asking.freshness.look_again(self._upkeep().table_of(model))
 
     async def _start(self) -> None:
         self._history = await _opened(self._open_history())

@@ -75,6 +75,7 @@ MISTAKES: list[tuple[type[MemoryViews], Callable[..., Any], Given]] = [
     (wrong.ShadowAsSpare, Suite.test_a_shadow_is_made_and_dropped_beside_the_table_and_its_spare, {}),
     (wrong.ForgetsShadows, Suite.test_a_shadow_is_made_and_dropped_beside_the_table_and_its_spare, {}),
     (wrong.ShadowsStay, Suite.test_a_shadow_is_made_and_dropped_beside_the_table_and_its_spare, {}),
+    (wrong.FirstSegmentTwice, Suite.test_a_table_is_live_when_all_of_its_segments_have_caught_up, {}),
     (wrong.LastParked, Suite.test_parked_keys_are_told_with_their_first_position, {}),
     (wrong.ParkedEvents, Suite.test_parked_keys_are_told_with_their_first_position, {}),
     (wrong.EmptyMatchesAll, FOUND, finding("nothing in a field")),

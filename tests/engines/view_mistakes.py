@@ -15,7 +15,7 @@ from twofold.engines.memory.views import _HOLDS
 from twofold.history.record import Position
 from twofold.read.range import Operator
 from twofold.read.share import Attendance, Segment
-from twofold.read.store import Advance, Lease, Page, SegmentStatus, TableStatus, Version
+from twofold.read.store import Advance, Lease, Page, SegmentStatus, Standing, TableStatus, Version
 from twofold.read.table import Key, Row, Table
 from twofold.read.words import Word
 
@@ -202,6 +202,12 @@ class ForgetsShadows(MemoryViews):
 
     def _begin_anew(self, table: Table[Any], history_id: UUID, epoch: int = 0) -> None:
         super()._begin_anew(table, history_id)
+
+
+class FirstSegmentTwice(MemoryViews):
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
+        found = await super().standings(table)
+        return [found[0] for _ in found]
 
 
 class ShadowsStay(MemoryViews):

@@ -30,6 +30,21 @@ def test_each_role_may_have_a_url_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("reader", "is_elsewhere"),
+    [
+        ("postgresql://r:s@h:5432/d?sslmode=require", False),
+        ("postgresql://r:s@replica:5432/d", True),
+        ("postgresql://r:s@h:5433/d", True),
+        ("postgresql://r:s@h:5432/d?host=replica", True),
+        ("postgresql://r:s@h:5432,replica:5432/d", True),
+    ],
+)
+def test_a_reader_at_another_place_may_read_from_a_replica(reader: str, is_elsewhere: bool) -> None:
+    assert read_address("postgresql://h:5432/d", {"TWOFOLD_READER_URL": reader}).reads_elsewhere is is_elsewhere
+    assert not read_address("postgresql://h:5432/d", {}).reads_elsewhere
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("postgresql://user:secret@host:5432/data?password=secret", "postgresql://host:5432/data"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import asyncpg
@@ -9,7 +10,10 @@ import pytest
 
 from tests.faults.bank import Deposit, GetStatement, bank
 from tests.postgres.catalog import rows
-from twofold.errors import NotInitialized, StoreBusy, StoreUnavailable
+from tests.read.test_freshness import Ring
+from tests.read.test_rewritten import Chimes, app
+from twofold.errors import NotFresh, NotInitialized, StoreBusy, StoreUnavailable
+from twofold.read.answer import Answer
 from twofold.testing import PostgresServer, postgres
 from twofold.testing.postgres import GIVEN
 
@@ -45,6 +49,36 @@ async def test_a_replica_answers_queries_and_takes_no_commands(server: PostgresS
             for role in ("write", "project"):
                 with pytest.raises(StoreUnavailable, match=r"a replica in recovery.*give the primary's address"):
                     await bank.open(replica, roles=[role]).__aenter__()
+
+
+async def test_a_node_that_projects_promises_no_more_than_the_replica_has_that_it_reads(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.database()
+    name = name_of(url)
+    async with app.open(url) as node:
+        await node.caught_up(after=await node.send(Ring("a")))
+    server.execute("ALTER ROLE twofold_reader PASSWORD 'of the reader'")
+    with server.standby() as standby:
+        own = standby.url_of(name, user="twofold_reader", password="of%20the%20reader")
+        monkeypatch.setenv("TWOFOLD_READER_URL", own)
+        async with app.open(url) as node:
+            assert await node.ask(Chimes(), after=1, timeout=30) == {"a": 1}
+            standby.execute("SELECT pg_wal_replay_pause()", standby.url_of(name))
+            receipt = await node.send(Ring("a"))
+            await stored_on_the_primary(url, receipt.position)
+            with pytest.raises(NotFresh) as late:
+                await node.ask(Chimes(), after=receipt, timeout=0.2)
+            assert late.value.facts["reached"] == 1
+            # It is kept, too: as what it is, an answer from before.
+            assert [await node.answer(Chimes()) for _ in range(4)] == [Answer({"a": 1}, 1)] * 4
+            standby.execute("SELECT pg_wal_replay_resume()", standby.url_of(name))
+            assert await node.ask(Chimes(), after=receipt, timeout=30) == {"a": 2}
+
+
+async def stored_on_the_primary(url: str, position: int) -> None:
+    while not await rows(url, f"SELECT 1 FROM views.twofold_projections WHERE checkpoint >= {position}"):
+        await asyncio.sleep(0.01)
 
 
 async def test_an_append_that_the_server_gives_up_on_stores_nothing_and_says_so(server: PostgresServer) -> None:

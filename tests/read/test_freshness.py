@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ from twofold import App, Command, Event, Query, ReadModel, Tag, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.errors import NotFresh
 from twofold.node import Node
-from twofold.read.store import Advance
+from twofold.read.store import Advance, Standing
 from twofold.read.table import Table
 
 pytestmark = pytest.mark.anyio
@@ -161,9 +161,9 @@ async def test_waiters_are_woken_by_the_projection_and_do_not_poll() -> None:
     class Watched(MemoryViews):
         asked = 0
 
-        async def checkpoint(self, table: Table[Any]) -> int | None:
+        async def standings(self, table: Table[Any]) -> Sequence[Standing]:
             self.asked += 1
-            return await super().checkpoint(table)
+            return await super().standings(table)
 
     views = Watched()
     node = bells.open("memory:")

@@ -87,12 +87,12 @@ class Watched(MemoryViews):
         self.found += 1
         return await super().get(table, keys)
 
-    async def standing(self, table: Table[Any], segment: int = 0) -> Any:
+    async def standings(self, table: Table[Any]) -> Any:
         self.looked += 1
         await self.wait()
-        standing = await super().standing(table, segment)
+        shown = await super().standings(table)
         await self.wait()
-        return standing
+        return shown
 
 
 def opened(views: MemoryViews, **options: Any) -> Node:

@@ -14,9 +14,8 @@ from tests.read.stocks import GetBoth, Item, Sell, Sold, Takings, app
 from twofold import App, ReadModel
 from twofold.engines.memory import MemoryViews
 from twofold.errors import DeclarationError, InvalidAddress, InvalidSetting, StoreFailed
-from twofold.history.record import Position
 from twofold.read.freshness import Freshness
-from twofold.read.store import Advance, TableStatus
+from twofold.read.store import Advance, Standing, TableStatus
 from twofold.read.stores import Stores, statuses_of
 from twofold.read.table import Key, Row, Table
 from twofold.testing.contracts import Engine, ViewEngine, ViewStoreContract
@@ -180,9 +179,9 @@ class Failing(MemoryViews):
         self._reach()
         return await super().get(table, keys)
 
-    async def checkpoint(self, table: Table[Any]) -> Position | None:
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
         self._reach()
-        return await super().checkpoint(table)
+        return await super().standings(table)
 
     async def status(self, table: Table[Any]) -> TableStatus:
         self._reach()

@@ -281,7 +281,7 @@ async def test_a_reader_sees_what_another_node_projects(tmp_path: Path) -> None:
             await writer.send(Ring("a"))
             assert await next_of(answers) == [number]
         assert reader._views is not None
-        reader._views.checkpoint = broken  # type: ignore[method-assign, assignment]
+        reader._views.standings = broken  # type: ignore[method-assign, assignment]
         with pytest.raises(StoreFailed):
             await next_of(answers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
@@ -17,6 +18,8 @@ Stand: TypeAlias = tuple[int, ...]
 """How some read models stand. While they stand so, their rows are the same."""
 
 _PATIENCE = 1.0
+# Rows of a read model that is projected here are changed by other hands seldom, and those of this node tell it.
+_SELDOM = 0.25
 
 
 class Freshness:
@@ -31,6 +34,7 @@ class Freshness:
         self._reached: dict[str, Position] = {}
         self._segments: dict[str, dict[int, Position]] = {}
         self._sums: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}
         self._moved = Signal()
         self._awaited: Counter[Table[Any]] = Counter()
         self._watched: Counter[Table[Any]] = Counter()
@@ -46,13 +50,16 @@ class Freshness:
             segments.setdefault(segment, -1)
         else:
             segments.pop(segment, None)
-        # While others project some of it, the store tells how far the whole is.
-        (self._here.add if len(segments) == table.segments else self._here.discard)(table)
+        # While others project some of it, or queries see it later, the store tells how far the whole is.
+        is_all_here = len(segments) == table.segments and not self._store.lags(table)
+        (self._here.add if is_all_here else self._here.discard)(table)
         self._moved.notify()
 
     def moved(self, table: Table[Any], position: Position, segment: int = 0) -> None:
-        """Note that queries of a live read model now see everything of a segment up to a position."""
-        if table.segments == 1:
+        """Note that everything of a segment of a live read model is stored up to a position."""
+        if self._store.lags(table):
+            pass
+        elif table.segments == 1:
             self._note(table, position)
         elif segment in (segments := self._segments.get(table.versioned_name, {})):
             segments[segment] = position
@@ -125,15 +132,22 @@ class Freshness:
                 looked = time()
 
     def stand(self, tables: Sequence[Table[Any]]) -> Stand:
-        """Return how read models are known to stand."""
-        return tuple(
-            [(self._reached if table.segments == 1 else self._sums).get(table.versioned_name, -1) for table in tables]
-        )
+        """Return how read models are known to stand: how far each is, and under which epochs its rows were stored."""
+        stand: list[int] = []
+        for table in tables:
+            moved = self._reached if table.segments == 1 else self._sums
+            stand += (moved.get(table.versioned_name, -1), self._epochs.get(table.versioned_name, -1))
+        return tuple(stand)
 
     async def look(self, tables: Sequence[Table[Any]]) -> Stand:
         """Return how read models stand, after looking where others project them."""
         await self._look(tables)
+        await self._look([table for table in tables if table.versioned_name not in self._epochs], whoever=True)
         return self.stand(tables)
+
+    async def look_again(self, table: Table[Any]) -> None:
+        """Look at a read model whose rows were changed by other hands than the projection's, and tell who watches."""
+        await self._look([table], whoever=True)
 
     async def moved_from(self, tables: Sequence[Table[Any]], stand: Stand) -> None:
         """Return as soon as read models are known to stand otherwise. Unlike `wait`, this hurries no projection.
@@ -145,7 +159,7 @@ class Freshness:
         self._watched.update(tables)
         try:
             while self.stand(tables) == stand:
-                await self._next_move(tables)
+                await self._next_move(tables, whoever=True)
         finally:
             self._watched.subtract(tables)
 
@@ -166,8 +180,11 @@ class Freshness:
         if self._watches:
             await asyncio.wait(self._watches.values())
 
-    async def _next_move(self, tables: Sequence[Table[Any]], timeout: float | None = None) -> None:
-        watches = [self._watching(store) for store in {table.store for table in tables if table not in self._here}]
+    async def _next_move(
+        self, tables: Sequence[Table[Any]], timeout: float | None = None, *, whoever: bool = False
+    ) -> None:
+        looked_at = {table.store for table in tables if whoever or table not in self._here}
+        watches = [self._watching(store) for store in looked_at]
         await self._moved.wait(timeout)
         for watch in watches:
             if watch.done() and not watch.cancelled() and (error := watch.result()):
@@ -184,13 +201,19 @@ class Freshness:
         return watch
 
     async def _look_on(self, store: str) -> StoreError | None:
-        """Look how far a store's read models are that others project, for as long as somebody waits for them."""
+        """Look how a store's read models stand that others project or change, for as long as somebody waits for them.
+
+        Those that are projected here are looked at for those who watch them alone, and seldom.
+        """
         seen = 0
         try:
-            while not self._here.issuperset(
-                wanted := [table for table in self._awaited + self._watched if table.store == store]
-            ):
-                await self._look(wanted)
+            while wanted := self._wanted(store):
+                if self._here.issuperset(wanted):
+                    with contextlib.suppress(StoreError):
+                        await self._look(wanted, whoever=True)
+                    await asyncio.sleep(_SELDOM)
+                    continue
+                await self._look(wanted, whoever=True)
                 self._moved.notify()
                 seen = await self._store.changed(seen)
         except StoreError as error:
@@ -198,6 +221,10 @@ class Freshness:
         finally:
             self._moved.notify()
         return None
+
+    def _wanted(self, store: str) -> list[Table[Any]]:
+        elsewhere = [table for table in +self._awaited if table not in self._here]
+        return [table for table in {*elsewhere, *+self._watched} if table.store == store]
 
     def _not_fresh(self, table: Table[Any], position: Position, timeout: float) -> NotFresh:
         reached = self.reached(table)
@@ -213,10 +240,11 @@ class Freshness:
                 self._moved.notify()
 
     async def _look_at(self, table: Table[Any]) -> bool:
-        """Look how far a read model is; tell whether it has moved."""
-        if (checkpoint := await self._store.checkpoint(table)) is None:
+        """Look how a read model stands; tell whether it has moved, or its rows were changed by other hands."""
+        shown = await self._store.standings(table)
+        if not shown or not shown[0].live:
             return False
-        if table.segments == 1:
-            return self._note(table, checkpoint)
-        found = await self._store.segments(table)
-        return bool(found) and self._note_segments(table, [segment.checkpoint for segment in found])
+        positions, before = [each.checkpoint for each in shown], self._epochs.get(table.versioned_name, -1)
+        self._epochs[table.versioned_name] = max(before, sum(each.epoch for each in shown))
+        moved = self._note(table, *positions) if table.segments == 1 else self._note_segments(table, positions)
+        return moved or self._epochs[table.versioned_name] != before

@@ -17,17 +17,16 @@ State: TypeAlias = tuple[tuple[str, int, int], ...]
 
 
 async def state_of(store: ViewStore, tables: Sequence[Table[Any]]) -> State | None:
-    """Return how read models stand in their store, not as this process knows it; None where one is being built.
+    """Return how queries see read models stand, not as this process knows it; None where one is being built.
 
     Rows change only together with this: with a batch the checkpoint moves, with everything else the epoch.
     """
     found: list[tuple[str, int, int]] = []
     for table in tables:
-        for segment in range(table.segments):
-            standing = await store.standing(table, segment)
-            if standing is None or not standing.live:
-                return None
-            found.append((table.versioned_name, standing.checkpoint, standing.epoch))
+        shown = await store.standings(table)
+        if not shown or not shown[0].live:
+            return None
+        found += [(table.versioned_name, standing.checkpoint, standing.epoch) for standing in shown]
     return tuple(found)
 
 

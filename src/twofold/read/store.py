@@ -211,6 +211,14 @@ class ViewStore(Protocol):
         """Return where a segment stands, as whoever projects it sees it; None where the table was not prepared."""
         ...
 
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
+        """Return where each segment of a table stands, as queries see it; nothing where the table was not prepared."""
+        ...
+
+    def lags(self, table: Table[Any]) -> bool:
+        """Tell whether queries may see what was stored a while later only, as where they are answered by a replica."""
+        ...
+
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Take or renew the lease on projecting a segment of a table that was prepared, for so many seconds.
 

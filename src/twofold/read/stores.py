@@ -75,6 +75,14 @@ class Stores:
         """See `ViewStore.standing`."""
         return await self.of(table).standing(table, segment)
 
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
+        """See `ViewStore.standings`."""
+        return await self.of(table).standings(table)
+
+    def lags(self, table: Table[Any]) -> bool:
+        """See `ViewStore.lags`."""
+        return self.of(table).lags(table)
+
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """See `ViewStore.claim`."""
         return await self.of(table).claim(table, holder, seconds, segment)

@@ -110,6 +110,14 @@ class DuckDbViews:
         rows = await self._reader.rows(statement("projection_standing"), (*_identity(table), segment))
         return Standing(*rows[0]) if rows else None
 
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
+        """Return where each segment stands."""
+        return [Standing(*row) for row in await self._reader.rows(statement("projection_standings"), _identity(table))]
+
+    def lags(self, table: Table[Any]) -> bool:
+        """Tell that queries see at once what was stored."""
+        return False
+
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Give everybody the same lease: all who can ask are in this process, and the checkpoint keeps them apart."""
         standing = await self.standing(table, segment)

@@ -127,11 +127,18 @@ class MemoryViews:
 
     async def standing(self, table: Table[Any], segment: int = 0) -> Standing | None:
         """Return where a segment stands."""
+        found = await self.standings(table)
+        return found[segment] if found else None
+
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
+        """Return where each segment stands."""
         kept = self._tables.get(table.versioned_name)
-        if kept is None:
-            return None
-        found = kept.segments[segment]
-        return Standing(found.checkpoint, found.epoch, found.ready, kept.live)
+        segments = [] if kept is None else kept.segments
+        return [Standing(each.checkpoint, each.epoch, each.ready, kept is not None and kept.live) for each in segments]
+
+    def lags(self, table: Table[Any]) -> bool:
+        """Tell that queries see at once what was stored."""
+        return False
 
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Give everybody the same lease: the checkpoint keeps them apart."""

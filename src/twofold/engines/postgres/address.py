@@ -14,6 +14,7 @@ from twofold.errors import InvalidAddress
 
 DatabaseRole: TypeAlias = Literal["writer", "projector", "reader"]
 SCHEMES = ("postgresql://", "postgres://")
+_PLACES = ("host", "hostaddr", "port", "dbname", "database", "service")
 
 _SHOWABLE = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.\-,]*)(:\d+)?(,[\w.\-]+(:\d+)?)*(/[\w.\-]*)?")
 
@@ -43,6 +44,12 @@ class Address(msgspec.Struct, frozen=True):
     def url_of(self, role: DatabaseRole) -> str:
         """Return the URL by which a role connects."""
         return self.urls.get(role, self.url)
+
+    @property
+    def reads_elsewhere(self) -> bool:
+        """Whether readers may be connected to another server than projectors: to a replica, as likely as not."""
+        place = _place(self.url_of("reader"))
+        return place != _place(self.url_of("projector")) or "," in "".join(place)
 
     def sets(self, role: DatabaseRole) -> bool:
         """Tell whether a connection takes the role with SET ROLE, because it logs in as somebody else."""
@@ -96,6 +103,13 @@ def _split(url: str) -> tuple[str, dict[str, str]]:
     own = {name: value for name, value in given if name in ("notify", "deadline", "connections")}
     query = urlencode([(name, value) for name, value in given if name not in own])
     return urlunsplit(parts._replace(query=query)), own
+
+
+def _place(url: str) -> tuple[str, ...]:
+    """Return what tells where a URL leads: hosts, ports and database, wherever in it they are."""
+    parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query))
+    return (parts.netloc.rpartition("@")[2], parts.path, *(given.get(name, "") for name in _PLACES))
 
 
 def _notify(url: str, text: str) -> bool:

@@ -123,6 +123,15 @@ class PostgresViews:
         rows = await self._projector.fetch(statement("projection_standing"), *_identity(table), segment)
         return Standing(*rows[0]) if rows else None
 
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
+        """Return where each segment stands, as the reader sees it."""
+        rows = await self._reader.fetch(statement("projection_standings"), *_identity(table))
+        return [Standing(*row) for row in rows]
+
+    def lags(self, table: Table[Any]) -> bool:
+        """Tell whether the reader may be connected to a replica while this node projects on the primary."""
+        return len(self._servers) > 1 and self._projector.address.reads_elsewhere
+
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Take or renew the lease by the database's clock; see `ViewStore.claim`."""
         rows = await self._projector.call(statement("claim"), *_identity(table), segment, holder, float(seconds))
@@ -236,12 +245,12 @@ class PostgresViews:
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""
-        return await self._by_key(table, keys, self._reader)
+        return await self._by_key(table, keys, self._where(table))
 
     async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
         """Return a page of rows."""
         sql, values = self._sql(table).page(page)
-        return list(map(tuple, await self._reader.fetch(sql, *values)))
+        return list(map(tuple, await self._where(table).fetch(sql, *values)))
 
     async def count(self, table: Table[Any], page: Page) -> int:
         """Count rows."""
@@ -310,6 +319,10 @@ class PostgresViews:
     async def _projection(self, table: Table[Any], server: Server) -> asyncpg.Record | None:
         rows = await server.fetch(statement("projection"), *_identity(table))
         return rows[0] if rows else None
+
+    def _where(self, table: Table[Any]) -> Server:
+        # Nobody queries a table beside the live one: who compares the two reads it where it is written.
+        return self._projector if table.is_spare else self._reader
 
     async def _by_key(self, table: Table[Any], keys: Sequence[Key], server: Server) -> list[Row]:
         sql = self._sql(table)

@@ -123,10 +123,15 @@ class SqliteViews:
     async def standing(self, table: Table[Any], segment: int = 0) -> Standing | None:
         """Return where a segment stands."""
         rows = self._reader.short(statement("projection_standing"), (*_identity(table), segment))
-        if not rows:
-            return None
-        checkpoint, epoch, ready, live = rows[0]
-        return Standing(checkpoint, epoch, bool(ready), bool(live))
+        return _standing(*rows[0]) if rows else None
+
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
+        """Return where each segment stands."""
+        return [_standing(*row) for row in self._reader.short(statement("projection_standings"), _identity(table))]
+
+    def lags(self, table: Table[Any]) -> bool:
+        """Tell that queries see at once what was stored."""
+        return False
 
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Give everybody the same lease: the checkpoint keeps them apart, and a new process need not wait."""
@@ -350,6 +355,10 @@ class _Refused(Exception):
 
 def _identity(table: Table[Any]) -> tuple[str, str]:
     return table.live_name, table.version
+
+
+def _standing(checkpoint: Position, epoch: int, ready: int, live: int) -> Standing:
+    return Standing(checkpoint, epoch, bool(ready), bool(live))
 
 
 def _indexes(table: Table[Any]) -> tuple[str, tuple[str, str]]:

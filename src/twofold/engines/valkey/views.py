@@ -82,6 +82,15 @@ class ValkeyViews:
         found = await self._run("standing", table, segment)
         return None if found is None else Standing(int(found[0]), int(found[1]), bool(found[2]), bool(found[3]))
 
+    async def standings(self, table: Table[Any]) -> Sequence[Standing]:
+        """Return where each segment stands."""
+        found = [await self.standing(table, segment) for segment in range(table.segments)]
+        return [each for each in found if each is not None]
+
+    def lags(self, table: Table[Any]) -> bool:
+        """Tell that queries see at once what was stored."""
+        return False
+
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Take or renew the lease; see `ViewStore.claim`."""
         epoch, held_by, left = await self._run("claim", table, segment, holder, round(seconds * 1000))

@@ -30,6 +30,8 @@ class ViewSegments(ViewSuite):
             assert standing is not None
             assert (standing.checkpoint, standing.ready, standing.live) == (5 + segment, True, segment == 2)
         assert await store.checkpoint(STOOLS) == 5
+        standings = [await store.standing(STOOLS, segment) for segment in range(3)]
+        assert list(await store.standings(STOOLS)) == standings, "queries see what was stored, here at once"
         assert await store.apply(STOOLS, Advance(5, 9, segment=0))
         assert await store.checkpoint(STOOLS) == 6
         assert (await store.status(STOOLS)).checkpoint == 6
@@ -43,6 +45,7 @@ class ViewSegments(ViewSuite):
     async def test_a_table_that_was_never_made_has_no_segments(self, store: ViewStore) -> None:
         assert list(await store.segments(STOOLS)) == []
         assert await store.standing(STOOLS, 2) is None
+        assert list(await store.standings(STOOLS)) == []
 
     async def test_rows_are_read_with_the_checkpoint_that_they_belong_to(self, store: ViewStore) -> None:
         await store.prepare(STOOLS, HISTORY)

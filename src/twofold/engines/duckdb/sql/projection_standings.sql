@@ -1,0 +1,2 @@
+-- name, version
+SELECT checkpoint, epoch, ready, live FROM twofold_projections WHERE name = $1 AND version = $2 ORDER BY segment
