@@ -516,7 +516,7 @@ class Node:
         A node that may not see the history tells the head that the projections have last seen.
 
         Args:
-            details: tell also the segments of those that have several, and the tables that are kept of each.
+            details: tell also rates, the segments of those that have several, and the tables that are kept of each.
         """
         if self._views is None:
             raise self._not_running("read")

@@ -20,8 +20,9 @@ class ModelStatus(msgspec.Struct, frozen=True):
     `lag` counts the events between its checkpoint and the head; `live` is False while it is being built; `parked`
     counts keys whose events could not be applied; `problem` says why its projection does not go on, if it does not.
     `holder` is the name of the node that projects it, where nodes hold leases (PostgreSQL); None if nobody does.
-    `store` is the one that its class names, empty where it names none. `segments`, of those that have several, and
-    `versions`, the tables that are kept of it, are told where details are asked for.
+    `store` is the one that its class names, empty where it names none. Where details are asked for, there are also
+    `segments`, of those that have several; `versions`, the tables that are kept of it; and `rate`, how many events a
+    second were applied lately, None where the store does not keep it.
     """
 
     name: str
@@ -35,8 +36,15 @@ class ModelStatus(msgspec.Struct, frozen=True):
     problem: str | None = None
     holder: str | None = None
     store: str = ""
+    rate: float | None = None
     segments: Sequence[SegmentStatus] = ()
     versions: Sequence[Version] = ()
+
+
+def rate_of(segments: Sequence[SegmentStatus]) -> float | None:
+    """Return how many events a second were applied in all of the segments; None where it is not known of each."""
+    rates = [each.rate for each in segments if each.rate is not None]
+    return sum(rates) if segments and len(rates) == len(segments) else None
 
 
 async def model_statuses(
@@ -54,7 +62,7 @@ async def model_statuses(
         views: where they are.
         history: their events; None where it may not be seen: the head is then what projections have last seen.
         problems: why projections do not go on, as the node knows it that runs them.
-        details: tell also the segments of those that have several, and the tables that are kept of each.
+        details: tell also rates, the segments of those that have several, and the tables that are kept of each.
     """
     by_name = sorted(tables, key=lambda table: table.name)
     statuses, unread = await statuses_of(by_name, views)
@@ -64,6 +72,7 @@ async def model_statuses(
     for table, status in zip(by_name, statuses, strict=True):
         problem = problems.get(table, unread.get(table.name))
         is_told = details and problem is None
+        segments = await views.segments(table) if is_told else ()
         found.append(
             ModelStatus(
                 name=table.name,
@@ -77,7 +86,8 @@ async def model_statuses(
                 problem=problem,
                 holder=status.holder,
                 store=table.store,
-                segments=await views.segments(table) if is_told and table.segments > 1 else (),
+                rate=rate_of(segments),
+                segments=segments if table.segments > 1 else (),
                 versions=await views.versions(table) if is_told else (),
             )
         )

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,19 @@ def test_it_prints_where_it_is_and_serves_commands_queries_and_documentation(sta
     assert [line["position"] for line in shell("events").lines] == [1, 2]
 
 
+def test_how_many_watch_and_what_answers_are_kept_is_said_on_the_command_line(start: Start) -> None:
+    process = start("run", ORDERS, "--port", "0", "--url", "memory:", "--max-watchers", "0", "--cache-answers", "0")
+    http = addresses(process)[0]
+    request = urllib.request.Request(f"{http}/queries/CountOrders", headers={"Accept": "text/event-stream"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=60)
+    with refused.value:
+        assert (refused.value.code, msgspec.json.decode(refused.value.read())["code"]) == (503, "too_many_watchers")
+    with urllib.request.urlopen(f"{http}/queries/CountOrders", timeout=60) as answer:
+        assert answer.status == 200
+    assert ends(process, signal.SIGTERM)[0] == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_0_and_without_a_traceback(start: Start, number: int) -> None:
     process = start("run", ORDERS, "--port", "0", "--host", "localhost", "--url", "memory:")
@@ -65,7 +79,17 @@ def test_a_port_that_is_taken_is_told_without_a_traceback(folder: Path) -> None:
     assert ended.out == ""
 
 
-@pytest.mark.parametrize("words", [(), (ORDERS, "--port", "70000"), (ORDERS, "--port", "http"), (ORDERS, "more")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        (ORDERS, "--port", "70000"),
+        (ORDERS, "--port", "http"),
+        (ORDERS, "more"),
+        (ORDERS, "--max-watchers", "-1"),
+        (ORDERS, "--cache-answers", "some"),
+    ],
+)
 def test_invalid_input_ends_with_2(cli: Run, words: tuple[str, ...]) -> None:
     assert cli("run", *words).status == 2
 

@@ -70,6 +70,8 @@ def test_whoever_asks_whichever_node_reads_all_that_it_wrote(database_place: Pos
                 assert each.checkpoint == 12 * 15
                 assert each.rate is not None
                 assert each.rate > 0
+            assert boxes.rate is not None
+            assert boxes.rate == sum(each.rate or 0 for each in boxes.segments)
 
     asyncio.run(main())
     assert check_rows(url) == 12 * 15

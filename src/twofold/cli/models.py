@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import cyclopts
+import msgspec
 
 from twofold.app import App
 from twofold.cli.options import DEFAULT_URL, Json, Target, Url, Views, require_history, views_in
@@ -18,11 +19,11 @@ from twofold.node import ModelStatus
 from twofold.read.table import Table
 from twofold.view_storages import ViewStorages
 
-_COLUMNS = ("read model", "rows", "checkpoint", "lag", "live", "parked", "problem")
+_COLUMNS = ("read model", "rows", "checkpoint", "lag", "per second", "live", "parked", "problem")
 _HELD = "projected by"
 _STORE = "store"
 _SAMPLE = 0.5
-_NUMBERS = ("rows", "checkpoint", "lag", "parked")
+_NUMBERS = ("rows", "checkpoint", "lag", "per second", "parked")
 
 
 def models() -> cyclopts.App:
@@ -38,15 +39,16 @@ def models() -> cyclopts.App:
 def listed(target: Target, /, *, url: Url = DEFAULT_URL, views: Views = (), json: Json = False) -> None:
     """Show how each read model stands.
 
-    Its rows, its checkpoint, its lag behind the history, whether it is live, its parked keys, and which node
-    projects it, where nodes hold leases on that; its segments, where it has several; the tables that are kept of it.
+    Its rows, its checkpoint, its lag behind the history, how many events a second it applies, whether it is live, its
+    parked keys, and which node projects it, where nodes hold leases on that; its segments, where it has several; the
+    tables that are kept of it.
     """
     app = load(target)
     require_history(url)
-    found = asyncio.run(_statuses(app, url, views_in(views)))
+    found = asyncio.run(_rated(app, url, views_in(views)))
     if for_people(json):
         _show(found)
-        _show_segments(found, asyncio.run(_later(app, url, views_in(views))) if _are_behind(found) else found)
+        _show_segments(found)
         _show_versions(found)
     else:
         print_json(found)
@@ -72,9 +74,24 @@ async def _statuses(app: App, url: str, views: Mapping[str, str] | None) -> list
     return sorted(found, key=lambda status: status.name)
 
 
-async def _later(app: App, url: str, views: Mapping[str, str] | None) -> list[ModelStatus]:
+async def _rated(app: App, url: str, views: Mapping[str, str] | None) -> list[ModelStatus]:
+    """Return how read models stand, with rates; those that are not kept are found by looking twice."""
+    found = await _statuses(app, url, views)
+    if not any(status.rate is None and status.lag for status in found):
+        return [_with_rates(status, status) for status in found]
     await asyncio.sleep(_SAMPLE)
-    return await _statuses(app, url, views)
+    return [_with_rates(*pair) for pair in zip(found, await _statuses(app, url, views), strict=True)]
+
+
+def _with_rates(before: ModelStatus, after: ModelStatus) -> ModelStatus:
+    if after.rate is not None:
+        return after
+    segments = [
+        msgspec.structs.replace(other, rate=(other.checkpoint - one.checkpoint) / _SAMPLE)
+        for one, other in zip(before.segments, after.segments, strict=True)
+    ]
+    rate = (after.checkpoint - before.checkpoint) / _SAMPLE
+    return msgspec.structs.replace(after, segments=segments, rate=rate)
 
 
 async def _head(url: str) -> Position:
@@ -108,6 +125,7 @@ def _show(found: list[ModelStatus]) -> None:
             f"{status.rows:,}",
             f"{status.checkpoint:,}",
             f"{status.lag:,}",
+            _rate(status.rate),
             "yes" if status.live else "not built",
             f"{status.parked:,}" if status.parked else "-",
             visible(status.problem or ""),
@@ -120,12 +138,12 @@ def _show(found: list[ModelStatus]) -> None:
         out.print(f"the history ends at position {found[0].head:,}")
 
 
-def _are_behind(found: list[ModelStatus]) -> bool:
-    return any(each.checkpoint < status.head for status in found for each in status.segments)
+def _rate(rate: float | None) -> str:
+    return f"{rate:,.0f}" if rate and rate >= 0.5 else "-"
 
 
-def _show_segments(found: list[ModelStatus], later: list[ModelStatus]) -> None:
-    """Show who projects which segment, how far behind the history, and how many positions a second."""
+def _show_segments(found: list[ModelStatus]) -> None:
+    """Show who projects which segment, how far behind the history, and how many events a second."""
     from twofold.cli.terminal import console, new_table
 
     if not any(status.segments for status in found):
@@ -133,12 +151,11 @@ def _show_segments(found: list[ModelStatus], later: list[ModelStatus]) -> None:
     table = new_table(
         "segments", "read model", "segment", _HELD, "lag", "per second", right=("segment", "lag", "per second")
     )
-    for before, after in zip(found, later, strict=True):
-        for number, (one, other) in enumerate(zip(before.segments, after.segments, strict=True)):
-            rate = (other.checkpoint - one.checkpoint) / _SAMPLE
-            lag = max(0, after.head - other.checkpoint)
-            holder = visible(other.holder or "nobody")
-            table.add_row(before.name, str(number), holder, f"{lag:,}", f"{rate:,.0f}" if rate else "-")
+    for status in found:
+        for number, segment in enumerate(status.segments):
+            lag = max(0, status.head - segment.checkpoint)
+            holder = visible(segment.holder or "nobody")
+            table.add_row(status.name, str(number), holder, f"{lag:,}", _rate(segment.rate))
     console().print(table)
 
 

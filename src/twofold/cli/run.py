@@ -14,6 +14,7 @@ from twofold.cli.filters import duration
 from twofold.cli.options import DEFAULT_URL, Roles, Target, Url, Views, views_in
 from twofold.cli.target import load
 from twofold.node import ROLES, Node
+from twofold.read.kept import BYTES
 from twofold.write.retention import Keeping
 
 _KEEPING: dict[str, Keeping] = {"all": "all", "keys": "keys"}
@@ -28,6 +29,8 @@ def run(
     role: Roles = (),
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8000,
+    max_watchers: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 10_000,
+    cache_answers: Annotated[int, Parameter(validator=validators.Number(gte=0))] = BYTES,
     ledger: str = "all",
     repeats: str | None = None,
 ) -> None:
@@ -38,6 +41,8 @@ def run(
     Args:
         host: The name or address to listen on.
         port: The port to listen on; 0 for any that is free.
+        max_watchers: How many may watch queries at once.
+        cache_answers: How many bytes the answers may take that are kept until their read models move; 0 keeps none.
         ledger: What the ledger keeps: `all`, only `keys`, or entries for so long, as in `30d`.
         repeats: For how long, at least, ids of accepted commands are remembered, as in `90d`; for ever if left out.
     """
@@ -67,6 +72,8 @@ def run(
         host=host,
         port=port,
         announce=announce,
+        max_watchers=max_watchers,
+        cache_answers=cache_answers,
         ledger=keeping,
         repeats=remembered,
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from twofold.errors import MissingExtra
+from twofold.read.kept import BYTES
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -41,6 +42,7 @@ def asgi(
     body_timeout: float = 30.0,
     version: str = "1",
     max_watchers: int = 10_000,
+    cache_answers: int = BYTES,
     ledger: Keeping = "all",
     repeats: timedelta | None = None,
 ) -> Service:
@@ -60,6 +62,7 @@ def asgi(
         body_timeout: within how many seconds a body must have come.
         version: the version that the OpenAPI document gives for the application.
         max_watchers: how many streams of answers there may be at once; more are refused with 503.
+        cache_answers: how many bytes the answers may take that are kept; see `App.open`.
         ledger: what the ledger keeps; see `App.open`.
         repeats: for how long ids of accepted commands are remembered; see `App.open`.
 
@@ -82,6 +85,7 @@ def asgi(
         body_timeout=body_timeout,
         version=version,
         max_watchers=max_watchers,
+        cache_answers=cache_answers,
         ledger=ledger,
         repeats=repeats,
     )
@@ -99,6 +103,8 @@ def serve(
     max_body: int = 1024 * 1024,
     grace: float = 10.0,
     announce: Callable[[str], None] | None = None,
+    max_watchers: int = 10_000,
+    cache_answers: int = BYTES,
     ledger: Keeping = "all",
     repeats: timedelta | None = None,
 ) -> None:
@@ -117,6 +123,8 @@ def serve(
         max_body: the size of the largest body that is taken, in bytes.
         grace: how many seconds requests under way are given when the server stops.
         announce: is called with the address once the server answers; it is logged when left out.
+        max_watchers: how many streams of answers there may be at once; more are refused with 503.
+        cache_answers: how many bytes the answers may take that are kept; see `App.open`.
         ledger: what the ledger keeps; see `App.open`.
         repeats: for how long ids of accepted commands are remembered; see `App.open`.
 
@@ -131,7 +139,16 @@ def serve(
     except ModuleNotFoundError as error:
         raise _missing(error, "the HTTP server") from error
     service = Service(
-        app, url, provide=provide, views=views, roles=roles, max_body=max_body, ledger=ledger, repeats=repeats
+        app,
+        url,
+        provide=provide,
+        views=views,
+        roles=roles,
+        max_body=max_body,
+        max_watchers=max_watchers,
+        cache_answers=cache_answers,
+        ledger=ledger,
+        repeats=repeats,
     )
     run(service, host=host, port=port, grace=grace, announce=announce)
 

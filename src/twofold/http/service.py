@@ -22,6 +22,7 @@ from twofold.http.pages import DocumentPage, OpenApi, Root
 from twofold.http.problem import Refused
 from twofold.http.queries import QueryEndpoint
 from twofold.node import Node, Role
+from twofold.read.kept import BYTES
 from twofold.read.stores import Views
 from twofold.write.retention import Keeping
 
@@ -42,6 +43,7 @@ class Service:
         body_timeout: float = 30.0,
         version: str = "1",
         max_watchers: int = 10_000,
+        cache_answers: int = BYTES,
         ledger: Keeping = "all",
         repeats: timedelta | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Service:
                 roles=roles,
                 provide=provide,
                 max_watchers=max_watchers,
+                cache_answers=cache_answers,
                 ledger=ledger,
                 repeats=repeats,
             )
