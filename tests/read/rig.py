@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -58,6 +59,23 @@ def projector_of(
     return Projector(table_of(model), history, store, codec, freshness, holder=holder, batch=1, segment=segment)
 
 
+def projectors_of(
+    model: type[ReadModel], history: MemoryHistory, store: ViewStore, holder: str = "this process"
+) -> list[Projector]:
+    """Return a projector for each segment; none has been prepared yet."""
+    segments = range(table_of(model).segments)
+    return [projector_of(model, history, store, holder, segment) for segment in segments]
+
+
+async def project_all(projectors: Sequence[Projector]) -> None:
+    """Bring segments to the head, all at once. What stops one is raised when the others have ended."""
+    for projector in projectors:
+        await projector.prepare()
+    ended = await asyncio.gather(*(projector.catch_up() for projector in projectors), return_exceptions=True)
+    for error in filter(None, ended):
+        raise error
+
+
 async def project(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> Projector:
     """Bring a read model to the head, and return its projector."""
     projector = projector_of(model, history, store)
@@ -70,8 +88,8 @@ async def rebuilt(model: type[ReadModel], history: MemoryHistory, folder: Path) 
     """Return the rows of a projection from position 0 into a folder of its own."""
     store = SqliteViews(folder / f"rebuilt-{new_uuid()}")
     try:
-        projector = await project(model, history, store)
-        return await rows_in(store, projector.table)
+        await project_all(projectors_of(model, history, store))
+        return await rows_in(store, table_of(model))
     finally:
         await store.close()
 
