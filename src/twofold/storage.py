@@ -25,6 +25,7 @@ _EXPECTED = (
     "expected sqlite:///FOLDER (a relative path; sqlite:////FOLDER for an absolute one), "
     "postgresql://USER@HOST/DATABASE or memory:"
 )
+_EXPECTED_VIEWS = "for read models alone also valkey://HOST or duckdb:///FOLDER"
 
 
 class Storage(Protocol):
@@ -124,7 +125,7 @@ def storage_at(url: str) -> Storage:
             return _valkey(url)
         case ("duckdb", _, _):
             return _duckdb(url)
-    raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}, found another scheme")
+    raise InvalidAddress(address=_without_secrets(url), problem=f"{_EXPECTED}; {_EXPECTED_VIEWS}; found another scheme")
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from tests.engines.conftest import duckdb_views
 from tests.read.stocks import GetItem, GetTakings, Sell, app
+from twofold import engines
 from twofold.engines.duckdb import DuckDbViews, guard, reader
 from twofold.engines.duckdb.transaction import DuckDbBatchTransaction
 from twofold.errors import (
@@ -318,6 +319,8 @@ async def test_it_keeps_no_history_and_its_url_names_a_folder(tmp_path: Path) ->
 
 
 def test_where_duckdb_is_not_installed_the_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is imported again takes the place of the package in its parent, too.
+    monkeypatch.setattr(engines, "duckdb", sys.modules["twofold.engines.duckdb"])
     for name in [name for name in sys.modules if name.startswith("twofold.engines.duckdb")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "duckdb", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests.engines.conftest import valkey_views
 from tests.read.stocks import GetItem, Sell, app
+from twofold import engines
 from twofold.engines.valkey.address import read_address
 from twofold.engines.valkey.scripts import Script, script
 from twofold.engines.valkey.server import Server
@@ -19,6 +21,7 @@ from twofold.errors import (
     DeclarationError,
     InvalidAddress,
     InvalidFilter,
+    MissingExtra,
     StoreError,
     StoreFull,
     StoreUnavailable,
@@ -61,6 +64,24 @@ def test_a_url_that_is_wrong_is_refused_without_its_secrets(url: str) -> None:
 def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert storage_at(url).shown == shown
     assert "secret" not in repr(read_address(url))
+
+
+def test_where_the_driver_is_not_installed_the_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is imported again takes the place of the package in its parent, too.
+    monkeypatch.setattr(engines, "valkey", sys.modules["twofold.engines.valkey"])
+    for name in [name for name in sys.modules if name.startswith("twofold.engines.valkey")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "valkey", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'twofold\[valkey\]'"):
+        storage_at("valkey://host")
+
+
+def test_a_url_of_no_engine_is_told_what_there_is() -> None:
+    with pytest.raises(InvalidAddress) as caught:
+        storage_at("mysql://ada:secret@host/data")
+    for scheme in ("sqlite:///FOLDER", "postgresql://", "memory:", "valkey://HOST", "duckdb:///FOLDER"):
+        assert scheme in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 async def test_it_keeps_no_history(valkey_server: ValkeyServer) -> None:

@@ -73,6 +73,8 @@ class ViewParking(ViewSuite):
         gone = [key("a"), key("c"), key("never there")]
         assert await store.apply(NOTES, Advance(1, 2, [NOTES.row(Note("d"))], deleted=gone))
         assert await everything(store, NOTES) == [Note("b"), Note("d")]
+        assert not await store.load(NOTES, gone)
+        assert not await store.get(NOTES, gone)
         assert not await store.apply(NOTES, Advance(1, 3, deleted=[key("b")]))
         assert await everything(store, NOTES) == [Note("b"), Note("d")]
         await put(store, SEATS, Seat("a", 1), Seat("a", 2), Seat("b", 1))
