@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.faults.bank import Deposit, GetStatement, bank
 from tests.read.rig import codec_of, table_of
+from tests.read.takings import Priced, Sold, Takings
 from twofold import App, Command, Event, Metadata, Query, ReadModel, Tag, View
 from twofold.clock import new_id
 from twofold.engines.memory import MemoryHistory, MemoryViews
@@ -24,7 +25,7 @@ from twofold.history.codec import Codec
 from twofold.history.moment import position_at
 from twofold.history.record import Position, Submission
 from twofold.history.store import Decision
-from twofold.model import Delete
+from twofold.model import Delete, row_keys
 from twofold.read import past
 from twofold.read.freshness import Freshness
 from twofold.read.past import PastRows, selection_of
@@ -97,9 +98,11 @@ class Pair(ReadModel, key="room"):
     joins: int = 0
 
     @staticmethod
-    def keys(event: Joined | Noted) -> Iterable[str]:
+    def keys(event: Joined | Noted) -> Iterable[str | None]:
         if isinstance(event, Noted) and event.note == 0:
             raise ValueError("it cannot tell")
+        if isinstance(event, Noted) and event.note == 3:
+            return event.room, None
         return (event.room, event.neighbour) if isinstance(event, Joined) else (event.room,)
 
     def evolve(self, event: Joined | Noted) -> None:
@@ -220,9 +223,27 @@ class Keyless(past._Folds):
         return [(key, key) for key in self.rows]
 
 
+class HalfKeyed(past._Folds):
+    """Planted: an event of which one key is missing belongs to the others."""
+
+    def _touched(self, happening: Any) -> Any:
+        table = self._folding.table
+        try:
+            found = list(row_keys(table.model)(happening.event, happening.metadata))
+        except ValueError:
+            return []
+        return [(table.key_of(values), values) for values in found if None not in values]
+
+
 @pytest.mark.parametrize(
     ("name", "planted"),
-    [("selection_of", by_tag_alone), ("selection_of", by_first_tag), ("_Folds", Careless), ("_Folds", Keyless)],
+    [
+        ("selection_of", by_tag_alone),
+        ("selection_of", by_first_tag),
+        ("_Folds", Careless),
+        ("_Folds", Keyless),
+        ("_Folds", HalfKeyed),
+    ],
 )
 def test_a_planted_bug_is_found(name: str, planted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(compare(STORY))
@@ -329,6 +350,17 @@ async def test_a_node_that_may_not_see_the_history_knows_no_past(initialised: Ca
         assert found.balance == 1
         with pytest.raises(RoleMissing):
             await reader.ask(GetStatement("a"), as_of=1)
+
+
+async def takings_as_of(position: Position, *events: Event) -> Takings | None:
+    rows = PastRows(await history_of(events), codec_of(Takings), MemoryViews(), position)
+    return await View(rows, table_of(Takings)).get("a")
+
+
+@pytest.mark.anyio
+async def test_what_sql_has_made_of_all_events_has_no_past() -> None:
+    with pytest.raises(NoPast, match="it is projected in batches"):
+        await takings_as_of(2, Priced("tea", 3), Sold("a", "tea", 0))
 
 
 def by_definition(minutes: Sequence[int], moment: int) -> int:

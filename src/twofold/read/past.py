@@ -11,7 +11,7 @@ from twofold.history.codec import Codec
 from twofold.history.record import Position, Recorded
 from twofold.history.store import History
 from twofold.message import Event, TaggedField, tagged_fields
-from twofold.model import ReadModel, fold_of, row_keys
+from twofold.model import ReadModel, fold_of
 from twofold.read.folding import Folding, Happening
 from twofold.read.pace import Pace
 from twofold.read.store import Page, ViewStore
@@ -38,7 +38,14 @@ class PastRows:
         self._known: dict[tuple[str, Key], Row | None] = {}
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
-        """Return the rows that have these keys; each is folded once."""
+        """Return the rows that have these keys; each is folded once.
+
+        Raises:
+            NoPast: they are made by SQL of the read model's own, from all events before them.
+        """
+        if table.is_batch:
+            problem = "it is projected in batches: what its SQL makes of the events of a key alone is not its row"
+            raise NoPast(model=table.name, problem=problem)
         unknown = {key for key in keys if (table.name, key) not in self._known}
         if unknown:
             folded = await self._fold(table, unknown)
@@ -85,7 +92,6 @@ class _Folds:
     def __init__(self, folding: Folding, keys: set[Key]) -> None:
         self.rows: dict[Key, Row | None] = dict.fromkeys(keys)
         self._folding = folding
-        self._keys_of = row_keys(folding.table.model)
         self._going_on = set(keys)
 
     def take(self, recorded: Recorded) -> None:
@@ -98,19 +104,17 @@ class _Folds:
                     self._going_on.discard(key)
 
     def _touched(self, happening: Happening) -> Iterable[tuple[Key, tuple[Any, ...]]]:
-        table = self._folding.table
         try:
-            keys = {table.key_of(values): values for values in self._keys_of(happening.event, happening.metadata)}
-        except Exception:  # noqa: BLE001 - an event that cannot tell its keys is parked under none
+            return self._folding.keys_of(happening).items()
+        except Exception:  # noqa: BLE001 - the application's code; an event that cannot tell its keys is in no row
             return ()
-        return keys.items()
 
 
 def selection_of(table: Table[Any], keys: Iterable[Key]) -> Selection:
     """Return a selection of events that has all events of some keys, and others only where tags do not tell them."""
     model: type[ReadModel] = table.model
     if callable(getattr(model, "keys", None)):
-        return Selection((Criterion(types=table.event_names),))
+        return table.selection
     events = fold_of(model).events
     wanted = [_values(table, key) for key in keys]
     return Selection(tuple(dict.fromkeys(each for event in events for each in _criteria(event, table.key, wanted))))
