@@ -6,18 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import pytest
 
 from tests.faults.bank import Announce, Deposit, GetStatement, bank
 from tests.faults.nodes import node_over
 from tests.faults.processes import workers
+from tests.faults.virtual import run_virtually
 from tests.faults.worker import Options
-from tests.read.rig import append
+from tests.read.rig import append, table_of
 from twofold import App, Command, Event, Query, ReadModel, Tag, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.errors import NotFresh
 from twofold.node import Node
+from twofold.read.freshness import Freshness
 from twofold.read.store import Advance, Standing
 from twofold.read.table import Table
 
@@ -175,6 +178,42 @@ async def test_waiters_are_woken_by_the_projection_and_do_not_poll() -> None:
             receipt = await node.send(Ring("a"))
             await node.ask(HowOften("a"), after=receipt)
         assert views.asked == before
+
+
+def test_who_waits_for_what_others_project_is_not_kept_waiting_by_those_who_watch_what_is_projected_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        here, elsewhere, store = table_of(Bell), table_of(Stubborn), MemoryViews()
+        freshness = Freshness(store)
+        for table in (here, elsewhere):
+            await store.prepare(table, uuid4())
+            assert await store.apply(table, Advance(0, 1, live=True))
+        freshness.projects(here, here=True)
+        freshness.moved(here, 1)
+        watching = asyncio.create_task(freshness.moved_from([here], await freshness.look([here])))
+        await asyncio.sleep(10)
+        waiting = asyncio.create_task(freshness.wait([elsewhere], 2, 0.5))
+        await asyncio.sleep(0.2)
+        assert await store.apply(elsewhere, Advance(1, 2))
+        await waiting
+        watching.cancel()
+        await freshness.close()
+
+    monkeypatch.setattr("twofold.read.freshness._SELDOM", 1000)
+    run_virtually(main())
+    # The control: a rest from which nobody wakes it.
+    monkeypatch.setattr(Freshness, "_watching", deaf(Freshness._watching))
+    with pytest.raises(NotFresh):
+        run_virtually(main())
+
+
+def deaf(watching: Any) -> Any:
+    def watching_deafly(self: Freshness, store: str) -> Any:
+        self._elsewhere.notify = lambda: None  # type: ignore[method-assign]
+        return watching(self, store)
+
+    return watching_deafly
 
 
 async def test_a_reader_sees_what_another_process_projects(tmp_path: Path) -> None:

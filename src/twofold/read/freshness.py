@@ -39,6 +39,7 @@ class Freshness:
         self._awaited: Counter[Table[Any]] = Counter()
         self._watched: Counter[Table[Any]] = Counter()
         self._asked = Signal()
+        self._elsewhere = Signal()
         self._here: set[Table[Any]] = set()
         self._watches: dict[str, asyncio.Task[StoreError | None]] = {}
         self._closed = False
@@ -183,8 +184,10 @@ class Freshness:
     async def _next_move(
         self, tables: Sequence[Table[Any]], timeout: float | None = None, *, whoever: bool = False
     ) -> None:
-        looked_at = {table.store for table in tables if whoever or table not in self._here}
-        watches = [self._watching(store) for store in looked_at]
+        elsewhere = {table.store for table in tables if table not in self._here}
+        watches = [self._watching(store) for store in elsewhere.union(table.store for table in tables if whoever)]
+        if elsewhere:
+            self._elsewhere.notify()
         await self._moved.wait(timeout)
         for watch in watches:
             if watch.done() and not watch.cancelled() and (error := watch.result()):
@@ -211,7 +214,7 @@ class Freshness:
                 if self._here.issuperset(wanted):
                     with contextlib.suppress(StoreError):
                         await self._look(wanted, whoever=True)
-                    await asyncio.sleep(_SELDOM)
+                    await self._elsewhere.wait(_SELDOM)
                     continue
                 await self._look(wanted, whoever=True)
                 self._moved.notify()

@@ -13,14 +13,14 @@ import asyncpg
 from twofold.clock import new_epoch
 from twofold.engines.postgres.attendance import Attendances
 from twofold.engines.postgres.columns import quoted
-from twofold.engines.postgres.named import converted, numbered
+from twofold.engines.postgres.inquiries import Inquiries
 from twofold.engines.postgres.news import Listener, Teller
 from twofold.engines.postgres.server import Server
 from twofold.engines.postgres.session import Connection
 from twofold.engines.postgres.statements import statement
 from twofold.engines.postgres.transaction import PostgresBatchTransaction, There
 from twofold.engines.postgres.view_sql import ViewSql
-from twofold.errors import HistoryMismatch, InvalidFilter, OutcomeUnknown, StoreError, StoreFailed
+from twofold.errors import HistoryMismatch, OutcomeUnknown, StoreFailed
 from twofold.history.record import Position
 from twofold.history.signal import Signal
 from twofold.read.index import Changes, changes
@@ -42,9 +42,6 @@ from twofold.read.table import Key, Row, Table
 CHANNEL = "twofold_views"
 _POLL = 0.02
 _POLL_LISTENING = 0.05
-_TEXTS_KNOWN = 1000
-# Of SQLSTATE: wrong values, wrong statements, a transaction that cannot write, limits of the parser.
-_REFUSALS = ("0A", "22", "25", "2B", "42", "54")
 
 
 class PostgresViews:
@@ -65,7 +62,8 @@ class PostgresViews:
         self._listener = Listener(self._reader, CHANNEL, self._moved.notify)
         self._attendances = Attendances(self._projector)
         self._sql = cache(ViewSql)
-        self._kinds: dict[str, Sequence[str]] = {}
+        self._inquiries = Inquiries(self._reader)
+        self._lags = len(servers) > 1 and self._projector.address.reads_elsewhere
 
     async def open(self) -> None:
         """Connect; see `Server.open` for what it raises."""
@@ -130,7 +128,7 @@ class PostgresViews:
 
     def lags(self, table: Table[Any]) -> bool:
         """Tell whether the reader may be connected to a replica while this node projects on the primary."""
-        return len(self._servers) > 1 and self._projector.address.reads_elsewhere
+        return self._lags
 
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Take or renew the lease by the database's clock; see `ViewStore.claim`."""
@@ -263,25 +261,7 @@ class PostgresViews:
 
     async def sql(self, table: Table[Any], text: str, values: Mapping[str, Any]) -> Sequence[Row]:
         """Return what a SELECT finds, as a role that cannot write."""
-        sql, names = numbered(self._sql(table).select + text)
-        missing = [name for name in names if name not in values]
-        if missing:
-            raise InvalidFilter(model=table.name, problem=f"no value was given for :{missing[0]}")
-        try:
-            kinds = await self._kinds_of(sql)
-            if len(kinds) != len(names):
-                problem = "write :name for a value, and give it by that name; there is no other parameter"
-                raise InvalidFilter(model=table.name, problem=problem)
-            bound = [converted(values[name], kind) for name, kind in zip(names, kinds, strict=True)]
-            return list(map(tuple, await self._reader.inspect(sql, *bound)))
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise InvalidFilter(model=table.name, problem=f"a value cannot be used: {error}") from error
-        except StoreError as error:
-            cause = error.__cause__
-            if isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith(_REFUSALS):
-                problem = f"the SQL text is refused: {cause.args[0]}"
-                raise InvalidFilter(model=table.name, problem=problem) from error
-            raise
+        return await self._inquiries.rows(table, self._sql(table).select + text, values)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -395,18 +375,6 @@ class PostgresViews:
         rows = sql.rows(advance.rows)
         text = sql.advance_with_rows if advance.rows else sql.advance
         return (text, *_identity(table), *numbers, *parked, advance.rate, *rows)
-
-    async def _kinds_of(self, sql: str) -> Sequence[str]:
-        """Return the types that the database infers for the parameters of a statement."""
-        kinds = self._kinds.get(sql)
-        if kinds is None:
-            async with self._reader.transaction() as connection:
-                prepared = await connection.prepare(sql)
-                kinds = [kind.name for kind in prepared.get_parameters()]
-            if len(self._kinds) >= _TEXTS_KNOWN:
-                self._kinds.clear()
-            self._kinds[sql] = kinds
-        return kinds
 
     def _has_moved(self) -> None:
         self._moved.notify()
