@@ -27,8 +27,8 @@ class Place(Protocol):
         """Return what it holds, as whoever was killed left it."""
         ...
 
-    def rows(self) -> list[tuple[Any, ...]]:
-        """Return the rows of the statements as other SQL tools see them under their live name, in order."""
+    def rows(self, model: str = "statement") -> list[tuple[Any, ...]]:
+        """Return the rows of a read model as other SQL tools see them under its live name, in order."""
         ...
 
 
@@ -64,9 +64,9 @@ class SqlitePlace:
                 shutil.copy(file, copy)
             return stored_in(Path(copy))
 
-    def rows(self) -> list[tuple[Any, ...]]:
+    def rows(self, model: str = "statement") -> list[tuple[Any, ...]]:
         """Read the live name in `views.db`."""
-        return rows_of(self.folder)
+        return rows_of(self.folder, model)
 
 
 class SqlitePlaces:
@@ -105,9 +105,9 @@ class PostgresPlace:
         """Look at the tables."""
         return stored_in_database(self.direct)
 
-    def rows(self) -> list[tuple[Any, ...]]:
+    def rows(self, model: str = "statement") -> list[tuple[Any, ...]]:
         """Read the live name in the schema `views`."""
-        return rows_of_database(self.direct)
+        return rows_of_database(self.direct, model)
 
 
 class PostgresPlaces:

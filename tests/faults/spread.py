@@ -6,7 +6,9 @@ import asyncio
 from collections import defaultdict
 from typing import Annotated, Any
 
-from tests.faults.stored_postgres import fetched, rows_of_database, waited_for
+import msgspec
+
+from tests.faults.places import Place
 from twofold import App, Command, Event, Metadata, Query, ReadModel, Tag, View
 from twofold.node import Node, Role
 
@@ -86,16 +88,16 @@ async def shared_among(node: Node, count: int) -> list[str | None]:
             await asyncio.sleep(0.02)
 
 
-def check_rows(url: str) -> int:
+def check_rows(place: Place) -> int:
     """Check the rows of both read models against a count of the events; return how many there are."""
     counted: defaultdict[str, list[int]] = defaultdict(list)
-    (events,) = waited_for(fetched(url, "SELECT payload::json ->> 'box', position FROM history.events ORDER BY 2"))
-    for box, position in events:
-        counted[box].append(position)
-    boxes: list[tuple[Any, ...]] = rows_of_database(url, "box")
-    found = [(name, fillings, _numbers(positions)) for name, fillings, positions in boxes]
-    assert found == [(name, len(places), places) for name, places in sorted(counted.items())]
-    assert rows_of_database(url, "shelf") == [(name, len(places)) for name, places in sorted(counted.items())]
+    events = place.stored().records
+    for event in events:
+        counted[msgspec.json.decode(event.payload)["box"]].append(event.position)
+    found = [(name, fillings, _numbers(positions)) for name, fillings, positions in place.rows("box")]
+    wanted = [(name, len(at), at) for name, at in sorted(counted.items())]
+    assert found == wanted, f"other rows: {[each for each in found if each not in wanted]}"
+    assert place.rows("shelf") == [(name, len(at)) for name, at in sorted(counted.items())], "other rows in one piece"
     return len(events)
 
 

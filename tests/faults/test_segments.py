@@ -5,44 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from random import Random
 
 from tests.faults.opening import open_history
 from tests.faults.places import PostgresPlace, PostgresPlaces
 from tests.faults.processes import Worker, workers
+from tests.faults.segmenting import filling, more
 from tests.faults.spread import SEGMENTS, Count, Fill, check_rows, shared_among, spread_node
 from tests.faults.worker import Options
 from twofold.node import Node
-
-
-@asynccontextmanager
-async def filling(node: Node, width: int) -> AsyncIterator[list[int]]:
-    """Send commands, so many at once, for as long as the block lasts; their positions are in the list."""
-    positions: list[int] = []
-
-    async def send(number: int) -> None:
-        chance = Random(number)
-        while True:
-            positions.append((await node.send(Fill(f"box-{chance.randrange(50)}"))).position)
-            await asyncio.sleep(0.002)
-
-    tasks = [asyncio.create_task(send(number)) for number in range(width)]
-    try:
-        yield positions
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def more(positions: list[int], count: int) -> None:
-    """Return when so many more commands were accepted."""
-    wanted = len(positions) + count
-    async with asyncio.timeout(60):
-        while len(positions) < wanted:
-            await asyncio.sleep(0.005)
 
 
 def test_whoever_asks_whichever_node_reads_all_that_it_wrote(database_place: PostgresPlace) -> None:
@@ -74,7 +45,7 @@ def test_whoever_asks_whichever_node_reads_all_that_it_wrote(database_place: Pos
             assert boxes.rate == sum(each.rate or 0 for each in boxes.segments)
 
     asyncio.run(main())
-    assert check_rows(url) == 12 * 15
+    assert check_rows(database_place) == 12 * 15
 
 
 async def stop_until_others_have_all(node: Node, projecting: list[Worker], stopped: Worker) -> None:
@@ -116,7 +87,7 @@ def test_nodes_that_join_are_killed_or_stopped_under_load_apply_each_event_once(
         for worker in projecting:
             worker.wait_until(lambda said: "ready" in said)
         asyncio.run(main(projecting))
-        assert check_rows(place.direct) > 200
+        assert check_rows(place) > 200
 
 
 async def _make(place: PostgresPlace) -> None:

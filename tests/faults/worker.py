@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from tests.faults.bank import Deposit, Inspect, Move, Ponder, Withdraw, bank
+from tests.faults.halting import open_halting
 from tests.faults.opening import node_at, open_history, open_views
 from tests.faults.saying import say
 from tests.faults.spread import spread_node
@@ -234,8 +235,11 @@ async def project(options: Options) -> None:
 
 
 async def share(options: Options) -> None:
-    """Project segments among others until killed."""
-    async with spread_node(options.url, "project"):
+    """Project segments among others until killed; `planted` says where to stop when asked to."""
+    node = spread_node(options.url, "project")
+    if options.planted:
+        node._open_views = partial(open_halting, options.url, options.planted)  # type: ignore[arg-type]
+    async with node:
         say("ready")
         await asyncio.Event().wait()
 

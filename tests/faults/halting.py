@@ -1,0 +1,114 @@
+"""View stores that stop their process (SIGSTOP) at one place in a batch of a segment, once SIGUSR1 has asked for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import apsw
+import msgspec
+
+from tests.faults.saying import say
+from twofold.engines.postgres.address import SCHEMES, read_address
+from twofold.engines.postgres.server import Server
+from twofold.engines.postgres.views import PostgresViews
+from twofold.engines.sqlite import SqliteViews
+from twofold.read.store import Advance, ViewStore
+from twofold.read.table import Table
+
+Where: TypeAlias = Literal["before", "inside", "after", "unfenced"]
+"""Before the transaction of a batch, before its COMMIT (SQLite only), or after it. `unfenced` is a planted bug: before
+it, and then the batch is stored wherever the checkpoint and the epoch of its segment are by then."""
+
+
+class Halt:
+    """Stops this process.
+
+    Args:
+        where: at which place.
+    """
+
+    def __init__(self, where: Where) -> None:
+        self.fenced = where != "unfenced"
+        self._place = where if self.fenced else "before"
+        self._wanted = False
+        signal.signal(signal.SIGUSR1, self._want)
+
+    def at(self, place: Where, table: Table[Any], advance: Advance) -> bool:
+        """Stop if this is the place, and there are rows to store; tell whether it was."""
+        if not self._wanted or place != self._place or table.segments == 1 or not advance.rows:
+            return False
+        self._wanted = False
+        self.now(place)
+        return True
+
+    def now(self, told: str) -> None:
+        """Say something, and stop."""
+        say(told)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _want(self, *_: object) -> None:
+        self._wanted = True
+
+
+class HaltingSqlite(SqliteViews):
+    """Stops; if it is let go on before a batch, it tells what became of that, and stops again."""
+
+    def __init__(self, folder: Path, halt: Halt) -> None:
+        super().__init__(folder)
+        self._halt = halt
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        halted = self._halt.at("before", table, advance)
+        if halted and not self._halt.fenced:
+            advance = await here_and_now(self, table, advance)
+        stored = await super().apply(table, advance)
+        if halted:
+            self._halt.now("stored" if stored else "refused")
+        elif stored:
+            self._halt.at("after", table, advance)
+        return stored
+
+    async def _apply(self, connection: apsw.Connection, table: Table[Any], advance: Advance) -> bool:
+        stored = await super()._apply(connection, table, advance)
+        if stored:
+            self._halt.at("inside", table, advance)
+        return stored
+
+
+class HaltingPostgres(PostgresViews):
+    """The same."""
+
+    def __init__(self, url: str, halt: Halt) -> None:
+        super().__init__(None, Server(read_address(url, {}), "projector"))
+        self._halt = halt
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        halted = self._halt.at("before", table, advance)
+        if halted and not self._halt.fenced:
+            advance = await here_and_now(self, table, advance)
+        stored = await super().apply(table, advance)
+        if halted:
+            self._halt.now("stored" if stored else "refused")
+        elif stored:
+            self._halt.at("after", table, advance)
+        return stored
+
+
+async def here_and_now(store: ViewStore, table: Table[Any], advance: Advance) -> Advance:
+    """Return a batch as if it had been folded from where its segment is by now."""
+    found = await store.standing(table, advance.segment)
+    assert found is not None
+    return msgspec.structs.replace(advance, expected=found.checkpoint, epoch=found.epoch)
+
+
+async def open_halting(url: str, where: Where) -> ViewStore:
+    """Open the read models at a URL by a store that stops."""
+    halt = Halt(where)
+    if not url.startswith(SCHEMES):
+        return HaltingSqlite(Path(url.removeprefix("sqlite:///")), halt)
+    views = HaltingPostgres(url, halt)
+    await views.open()
+    return views
