@@ -1,4 +1,4 @@
-"""View stores that stop their process (SIGSTOP) at one place in a batch of a segment, once SIGUSR1 has asked for it."""
+"""View stores that stop their process (SIGSTOP) at one place in a batch, once SIGUSR1 has asked for it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ class Halt:
 
     Args:
         where: at which place.
+        in_segments: only in batches of read models that have several.
     """
 
-    def __init__(self, where: Where) -> None:
+    def __init__(self, where: Where, *, in_segments: bool) -> None:
         self.fenced = where != "unfenced"
         self._place = where if self.fenced else "before"
+        self._least = 2 if in_segments else 1
         self._wanted = False
         signal.signal(signal.SIGUSR1, self._want)
 
     def at(self, place: Where, table: Table[Any], advance: Advance) -> bool:
         """Stop if this is the place, and there are rows to store; tell whether it was."""
-        if not self._wanted or place != self._place or table.segments == 1 or not advance.rows:
+        if not self._wanted or place != self._place or table.segments < self._least or not advance.rows:
             return False
         self._wanted = False
         self.now(place)
@@ -62,9 +64,9 @@ class HaltingSqlite(SqliteViews):
 
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         halted = self._halt.at("before", table, advance)
-        if halted and not self._halt.fenced:
-            advance = await here_and_now(self, table, advance)
         stored = await super().apply(table, advance)
+        while halted and not stored and not self._halt.fenced:
+            stored = await super().apply(table, await here_and_now(self, table, advance))
         if halted:
             self._halt.now("stored" if stored else "refused")
         elif stored:
@@ -87,9 +89,9 @@ class HaltingPostgres(PostgresViews):
 
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         halted = self._halt.at("before", table, advance)
-        if halted and not self._halt.fenced:
-            advance = await here_and_now(self, table, advance)
         stored = await super().apply(table, advance)
+        while halted and not stored and not self._halt.fenced:
+            stored = await super().apply(table, await here_and_now(self, table, advance))
         if halted:
             self._halt.now("stored" if stored else "refused")
         elif stored:
@@ -104,9 +106,9 @@ async def here_and_now(store: ViewStore, table: Table[Any], advance: Advance) ->
     return msgspec.structs.replace(advance, expected=found.checkpoint, epoch=found.epoch)
 
 
-async def open_halting(url: str, where: Where) -> ViewStore:
+async def open_halting(url: str, where: Where, *, in_segments: bool) -> ViewStore:
     """Open the read models at a URL by a store that stops."""
-    halt = Halt(where)
+    halt = Halt(where, in_segments=in_segments)
     if not url.startswith(SCHEMES):
         return HaltingSqlite(Path(url.removeprefix("sqlite:///")), halt)
     views = HaltingPostgres(url, halt)

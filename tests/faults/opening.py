@@ -9,11 +9,8 @@ from tests.faults import planted, planted_postgres
 from tests.faults.bank import bank
 from twofold.engines.postgres.address import SCHEMES, read_address
 from twofold.engines.postgres.history import PostgresHistory
-from twofold.engines.postgres.server import Server
-from twofold.engines.postgres.views import PostgresViews
 from twofold.history.store import History
 from twofold.node import Node, Role
-from twofold.read.store import ViewStore
 from twofold.storage import storage_at
 
 
@@ -30,14 +27,6 @@ async def open_history(url: str, with_bug: str = "") -> History:
     on_postgres: PostgresHistory = getattr(planted_postgres, with_bug)(read_address(url))
     await on_postgres.open()
     return on_postgres
-
-
-async def open_views(url: str, kind: str) -> ViewStore:
-    """Open the read models in a database by the view store of that name."""
-    address = read_address(url)
-    views: PostgresViews = getattr(planted_postgres, kind)(Server(address, "reader"), Server(address, "projector"))
-    await views.open()
-    return views
 
 
 def node_at(url: str, roles: Collection[Role], with_bug: str = "") -> Node:

@@ -6,22 +6,17 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Sequence
-from typing import Any
 
 import asyncpg
 import msgspec
 
 from tests.faults.planted import unclaimed
-from tests.faults.saying import say
 from twofold.clock import new_uuid
 from twofold.engines.postgres.batch import outcomes, parameters
 from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.postgres.statements import statement
-from twofold.engines.postgres.views import PostgresViews
 from twofold.errors import StoreError
 from twofold.history.store import Appended, Decision, Outcome
-from twofold.read.store import Advance
-from twofold.read.table import Table
 
 UNLOCKED = "CREATE OR REPLACE FUNCTION history.lock() RETURNS void LANGUAGE sql AS 'SELECT NULL::void'"
 """Appends do not wait for one another."""
@@ -90,28 +85,6 @@ class EarlyAnswers(PostgresHistory):
     async def _append_later(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         await asyncio.sleep(0.02)
         return await super().append(decisions)
-
-
-class Hesitant(PostgresViews):
-    """Has no bug: it waits before it stores a batch, and says so, that it may be stopped there."""
-
-    async def apply(self, table: Table[Any], advance: Advance) -> bool:
-        say("about to store")
-        await asyncio.sleep(0.05)
-        stored = await super().apply(table, advance)
-        say("stored" if stored else "refused")
-        return stored
-
-
-class Unfenced(Hesitant):
-    """Stores a batch whoever holds the lease and wherever the checkpoint is by now."""
-
-    async def _apply(self, table: Table[Any], advance: Advance) -> bool:
-        found = await self.standing(table, advance.segment)
-        assert found is not None
-        return await super()._apply(
-            table, msgspec.structs.replace(advance, expected=found.checkpoint, epoch=found.epoch)
-        )
 
 
 class NoClaims(PostgresHistory):

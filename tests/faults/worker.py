@@ -17,10 +17,10 @@ from uuid import UUID
 import msgspec
 
 from tests.faults.bank import Deposit, Inspect, Move, Ponder, Withdraw, bank
-from tests.faults.halting import open_halting
-from tests.faults.opening import node_at, open_history, open_views
+from tests.faults.halting import Where, open_halting
+from tests.faults.opening import node_at, open_history
 from tests.faults.saying import say
-from tests.faults.spread import spread_node
+from tests.faults.spread import SHORT, spread_node
 from twofold import Command, Principal, Rejected
 from twofold.clock import new_id, new_uuid
 from twofold.errors import CannotRebuild, CommandIdReused
@@ -39,7 +39,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
         name: of this process, a short word.
         count: how many events, commands or calls.
         seed: of its pauses and choices.
-        planted: the name of a history with a bug that the checks must find; where it projects, of a view store.
+        planted: the name of a history with a bug that the checks must find; where it projects, a place to stop at.
         width: how many commands at once.
         roles: of the node.
         ids: the first of a row of command ids; with it every command has its own fixed id.
@@ -224,11 +224,18 @@ async def repeat(options: Options) -> None:
     await asyncio.gather(*threads)
 
 
+def where_of(options: Options) -> Where:
+    """Return the place that `planted` names."""
+    where: Where = msgspec.convert(options.planted, Where)
+    return where
+
+
 async def project(options: Options) -> None:
-    """Project until killed."""
-    node = bank.open(options.url, roles=["read", "project"])
+    """Project until killed; `planted` says where to stop when asked to."""
+    node = bank.open(options.url, roles=["project"])
     if options.planted:
-        node._open_views = partial(open_views, options.url, options.planted)
+        node._lease = SHORT
+        node._open_views = partial(open_halting, options.url, where_of(options), in_segments=False)
     async with node:
         say("ready")
         await asyncio.Event().wait()
@@ -238,7 +245,7 @@ async def share(options: Options) -> None:
     """Project segments among others until killed; `planted` says where to stop when asked to."""
     node = spread_node(options.url, "project")
     if options.planted:
-        node._open_views = partial(open_halting, options.url, options.planted)  # type: ignore[arg-type]
+        node._open_views = partial(open_halting, options.url, where_of(options), in_segments=True)
     async with node:
         say("ready")
         await asyncio.Event().wait()
