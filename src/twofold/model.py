@@ -419,7 +419,7 @@ def _refuse_bare_fields(model: type[msgspec.Struct], *, keys: tuple[str, ...]) -
             )
 
 
-def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Iterable[tuple[Any, ...]]]:
+def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Sequence[tuple[Any, ...]]]:
     """Return the function that tells which rows of a read model an event touches, as tuples of key values."""
     keys = _keys_function(model)
     names = model.model_key
@@ -433,9 +433,9 @@ def row_keys(model: type[ReadModel]) -> Callable[[Any, Metadata | None], Iterabl
     of_event = keys
     takes_metadata = _fold_of_function(keys, f"{model.__name__}.keys", skip=0, may_take_all=True).takes_metadata
 
-    def found(event: Any, meta: Metadata | None) -> Iterable[tuple[Any, ...]]:
-        for key in of_event(event, meta) if takes_metadata else of_event(event):
-            yield key if isinstance(key, tuple) else (key,)
+    def found(event: Any, meta: Metadata | None) -> Sequence[tuple[Any, ...]]:
+        keys = of_event(event, meta) if takes_metadata else of_event(event)
+        return [key if isinstance(key, tuple) else (key,) for key in keys]
 
     return found
 

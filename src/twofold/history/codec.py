@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from twofold import wire
 from twofold.errors import DeclarationError
@@ -23,6 +23,7 @@ class Codec:
 
     def __init__(self, events: Iterable[type[Event]] = ()) -> None:
         self._classes: dict[str, type[Event]] = {}
+        self._decoders: dict[str, Callable[[bytes], Event]] = {}
         for event in events:
             self.learn(event)
 
@@ -41,6 +42,7 @@ class Codec:
                 where=where_is(event),
                 mend=f'give one of them another name: `class {event.__name__}(Event, name="…")`',
             )
+        self._decoders[event.message_name] = wire.reader_of(event)
 
     def propose(self, event: Event, event_id: bytes) -> Proposed:
         """Encode an event for the history, proving that it can be read back (H6).
@@ -59,4 +61,5 @@ class Codec:
             KeyError: the application knows no event of that name.
             msgspec.MsgspecError: the payload does not fit the class any more.
         """
-        return wire.read_back(self._classes[recorded.type], recorded.payload)
+        message: Event = self._decoders[recorded.type](recorded.payload)
+        return message

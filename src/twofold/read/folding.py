@@ -46,6 +46,10 @@ class Touched:
         self.happenings: list[Happening] = []
 
 
+_UNKNOWN = Touched(())
+"""Stands for a row of which it is not known yet whether it is this segment's."""
+
+
 class Folded(msgspec.Struct, frozen=True):
     """What a batch makes of the rows that it touches, None where it deletes them, and what could not be applied.
 
@@ -74,7 +78,7 @@ class Folding:
         self._store = store
         self._codec = codec
         model: type[ReadModel] = table.model
-        self._fold = fold_of(model)
+        self._takes_metadata = fold_of(model).takes_metadata
         self._keys_of = row_keys(table.model)
         self._wants_metadata = wants_metadata(table.model)
         self._parked: dict[str, Position] = {}
@@ -98,17 +102,21 @@ class Folding:
             unsettled: the rows of the batch before, which may be on their way to the store yet.
         """
         touched: dict[Key, Touched] = {}
+        known: dict[tuple[Any, ...], Touched | None] = {}
         parked: list[Parked] = []
         self._pace.begin()
-        for number, recorded in enumerate(batch):
-            self._distribute(recorded, touched, parked)
-            if not number % _FEW and self._pace.is_due():
+        for start in range(0, len(batch), _FEW):
+            self._distribute(batch[start : start + _FEW], touched, known, parked)
+            if self._pace.is_due():
                 await self._pace.pause()
         before = await self._load([key for key in touched if key not in self._kept], unsettled)
         rows: dict[Key, Row | None] = {}
         failed: list[Key] = []
         self._pace.begin()
         for key, work in touched.items():
+            if not work.happenings:
+                # The event that would have been the first for it could not tell its other keys.
+                continue
             if self._parked and text_of(key) in self._parked:
                 name = text_of(key)
                 parked.extend(Parked(name, happening.recorded.position) for happening in work.happenings)
@@ -134,23 +142,40 @@ class Folding:
         loaded = await self._store.load(self.table, stored) if stored else {}
         return {**loaded, **{key: unsettled[key] for key in keys if key in unsettled}}
 
-    def _distribute(self, recorded: Recorded, touched: dict[Key, Touched], parked: list[Parked]) -> None:
-        happening = self.happening(recorded)
-        event, metadata = happening.event, happening.metadata
-        try:
-            keys = [(self._key(values), values) for values in self._keys_of(event, metadata)]
-        except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
-            if self._segment == 0:
-                report_parked(self.table.name, recorded, error)
-                parked.append(Parked(NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
-            return
-        for key, values in keys if len(keys) == 1 else dict(keys).items():
-            if key is None:
+    def _distribute(
+        self,
+        few: Sequence[Recorded],
+        touched: dict[Key, Touched],
+        known: dict[tuple[Any, ...], Touched | None],
+        parked: list[Parked],
+    ) -> None:
+        """Give events to the rows that they touch. `known` are the rows by key values, None those of other segments."""
+        keys_of, happening_of, others = self._keys_of, self.happening, known.get
+        for recorded in few:
+            happening = happening_of(recorded)
+            try:
+                rows: list[Touched | None] = []
+                for values in keys_of(happening.event, happening.metadata):
+                    row = others(values, _UNKNOWN)
+                    if row is _UNKNOWN:
+                        row = known[values] = self._touch(values, touched)
+                    if row not in rows:
+                        rows.append(row)
+            except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
+                if self._segment == 0:
+                    report_parked(self.table.name, recorded, error)
+                    parked.append(Parked(NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
                 continue
-            work = touched.get(key)
-            if work is None:
-                work = touched[key] = Touched(values)
-            work.happenings.append(happening)
+            for row in rows:
+                if row is not None:
+                    row.happenings.append(happening)
+
+    def _touch(self, values: tuple[Any, ...], touched: dict[Key, Touched]) -> Touched | None:
+        """Return the row of key values, None where another segment's fold takes it."""
+        key = self._key(values)
+        if key is None:
+            return None
+        return touched.setdefault(key, Touched(values))
 
     def _key(self, values: tuple[Any, ...]) -> Key | None:
         """Return key values as the table holds them; None where another segment's fold takes them."""
@@ -175,9 +200,10 @@ class Folding:
             if instance is None:
                 row = before.get(key)
                 instance = None if row is None else self.table.instance(row)
+            evolve, is_due = self._evolve, self._pace.is_due
             for happening in work.happenings:
-                instance = self._evolve(instance, work, happening)
-                if self._pace.is_due():
+                instance = evolve(instance, work, happening)
+                if is_due():
                     await self._pace.pause()
             rows[key] = None if instance is None else self._row(key, instance)
         except Exception:  # noqa: BLE001 - found again with care, where it is told which event it was
@@ -225,7 +251,7 @@ class Folding:
         """Fold one event into an instance, a fresh one if there is none; return None where its row is deleted."""
         if instance is None:
             instance = self.table.fresh(work.values)
-        if self._fold.takes_metadata:
+        if self._takes_metadata:
             verdict = instance.evolve(happening.event, happening.metadata)
         else:
             verdict = instance.evolve(happening.event)
