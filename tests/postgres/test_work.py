@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 import asyncpg
@@ -16,7 +16,9 @@ from twofold import App, Command, Receipt, Rejected, Transaction
 from twofold.engines.postgres.address import read_address
 from twofold.engines.postgres.history import PostgresHistory
 from twofold.errors import HandlerFailed, StatementFailed
+from twofold.history.record import Recorded
 from twofold.write import load
+from twofold.write.cache import Entry
 
 pytestmark = pytest.mark.anyio
 
@@ -120,14 +122,13 @@ async def test_a_long_boundary_is_decided_cold_from_its_snapshot(
     await fill(history, "a", 2_200)
     await history.close()
     folded: list[int] = []
-    real = load.Loader._fold
+    real = load.Loader._take
 
-    async def fold(loader: load.Loader, entry: object, limit: int | None = None):  # type: ignore[no-untyped-def]
-        async for last in real(loader, entry, limit):  # type: ignore[arg-type]
-            folded.append(last.position)
-            yield last
+    def take(loader: load.Loader, entry: Entry, events: Sequence[Recorded]) -> None:
+        real(loader, entry, events)
+        folded.extend(recorded.position for recorded in events[-1:])
 
-    monkeypatch.setattr(load.Loader, "_fold", fold)
+    monkeypatch.setattr(load.Loader, "_take", take)
     for seen in (2_200, 2_201):
         async with tallies.open(url, roles=["write"]) as node:
             await node.send(Count("a"))

@@ -129,6 +129,18 @@ def _no(*_: Any, **__: Any) -> bool:
     return False
 
 
+def _yes(*_: Any, **__: Any) -> bool:
+    return True
+
+
+def _steps_of_own_events(real: Callable[..., None]) -> Callable[..., None]:
+    return lambda group, reached, foreign: real(group, reached, foreign and [])
+
+
+def _steps_over_what_was_not_read(real: Callable[..., None]) -> Callable[..., None]:
+    return lambda group, reached, foreign: real(group, reached, foreign or [])
+
+
 def _unchecked_rejections(real: Callable[..., bool]) -> Callable[..., bool]:
     return lambda decision, *rest: decision.rejection is None and real(decision, *rest)
 
@@ -136,6 +148,13 @@ def _unchecked_rejections(real: Callable[..., bool]) -> Callable[..., bool]:
 PLANTS: dict[str, tuple[Any, str, Any]] = {
     "a model is folded twice": (Loader, "_load_once", _load_twice),
     "waiting events are not folded at loading": (GroupCommit, "pending", lambda group: iter(())),
+    "what came while a model was loaded is not read": (GroupCommit, "is_untouched", _yes),
+    "what others appended while a model was loaded is not read": (
+        GroupCommit, "_step_to", _steps_of_own_events(GroupCommit._step_to),
+    ),
+    "what came unread while a model was loaded is taken for nothing": (
+        GroupCommit, "_step_to", _steps_over_what_was_not_read(GroupCommit._step_to),
+    ),
     "a metadata model does not wait for positions": (Loader, "_is_pending", _no),
     "another process's event is folded behind one's own": (GroupCommit, "_take_in", _fold_behind_own),
     "another process's event is not noted": (GroupCommit, "_take_in", _forget_unseen),

@@ -8,10 +8,10 @@ import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +21,7 @@ from tests.write.tallies import Count, Counted, Look, Tally, TallyId, count, eve
 from twofold import App, Command, Event, Tag, WriteModel
 from twofold.engines.sqlite import SqliteHistory
 from twofold.history.boundary import Criterion, Selection
+from twofold.history.record import Recorded
 from twofold.node import Node
 from twofold.write import cache, load, snapshot, snapshots
 
@@ -37,16 +38,15 @@ def node_on(folder: Path, app: App = tallies) -> Node:
 
 @pytest.fixture
 def folds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Collects the positions of the events that are folded when models are loaded."""
+    """Collects the position of the last of the events that are folded together when models are loaded."""
     folded: list[int] = []
-    real = load.Loader._fold
+    real = load.Loader._take
 
-    async def fold(loader: load.Loader, entry: cache.Entry, limit: int | None = None) -> Any:
-        async for last in real(loader, entry, limit):
-            folded.append(last.position)
-            yield last
+    def take(loader: load.Loader, entry: cache.Entry, events: Sequence[Recorded]) -> None:
+        real(loader, entry, events)
+        folded.extend(recorded.position for recorded in events[-1:])
 
-    monkeypatch.setattr(load.Loader, "_fold", fold)
+    monkeypatch.setattr(load.Loader, "_take", take)
     return folded
 
 

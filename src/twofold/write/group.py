@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence, Set
 
 from twofold.errors import NodeClosed, OutcomeUnknown, Overloaded, TwofoldError
 from twofold.history.boundary import EVERYTHING, Condition, Criterion, Mark, Selection, marks_of
@@ -28,6 +29,7 @@ from twofold.write.snapshots import Snapshots
 _BATCH = 1000
 _BATCH_OF_WORK = 100
 _GAP = 10_000
+_STEPS = 100
 
 
 class Pending:
@@ -101,6 +103,8 @@ class GroupCommit:
         self._lags = False
         self._closed = False
         self._task: asyncio.Task[None] | None = None
+        # From which position `position` has moved, and the marks of the events that came, and of others maybe.
+        self._steps: deque[tuple[Position, Set[Mark]]] = deque(maxlen=_STEPS)
         self.settled = Signal()
         self.position: Position = 0
 
@@ -166,6 +170,17 @@ class GroupCommit:
 
     def _may_be_under(self, place: Sequence[Mark]) -> bool:
         return not (self._waiting_marks.isdisjoint(place) and self._flying_marks.isdisjoint(place))
+
+    def is_untouched(self, criterion: Criterion, since: Position) -> bool:
+        """Tell whether it is known that no event of a criterion has come since `position` was this."""
+        if since == self.position:
+            return True
+        for before, marks in reversed(self._steps):
+            if not any(marks.isdisjoint(place) for place in criterion.places):
+                return False
+            if before <= since:
+                return True
+        return False
 
     def is_pending_on(self, selection: Selection) -> bool:
         """Tell whether an event that is not durable yet is selected."""
@@ -338,9 +353,17 @@ class GroupCommit:
                     self._keep(pending, outcome.first)
             else:
                 self._undo(pending, changes)
-        self.position = reached
+        self._step_to(reached, foreign)
         self._flying = []
         self._sift(changes, all_of_them=foreign is None)
+
+    def _step_to(self, reached: Position, foreign: Sequence[Recorded] | None) -> None:
+        if foreign is None:
+            self._steps.clear()
+        elif reached > self.position:
+            others = [mark for recorded in foreign for mark in marks_of(recorded.type, recorded.tags)]
+            self._steps.append((self.position, self._flying_marks.union(others) if others else self._flying_marks))
+        self.position = reached
 
     def _keep(self, pending: Pending, first: Position) -> None:
         for entry, place, state in pending.states:

@@ -9,6 +9,7 @@ from twofold.history.boundary import Selection
 from twofold.history.codec import Codec
 from twofold.history.record import Recorded
 from twofold.history.store import History
+from twofold.write.beginnings import Beginnings
 from twofold.write.cache import Cache, Entry
 from twofold.write.group import GroupCommit
 from twofold.write.handler import Boundary
@@ -25,6 +26,7 @@ class Loader:
         self._cache = cache
         self._group = group
         self._snapshots = snapshots
+        self._beginnings = Beginnings(history, lambda: group.position)
         self._loading: dict[Boundary, asyncio.Event] = {}
 
     def ready(self, boundaries: Sequence[Boundary]) -> list[Entry] | None:
@@ -85,11 +87,12 @@ class Loader:
         while True:
             if entry.takes_metadata and self._is_pending(entry):
                 await self._group.settled.wait()
-            elif entry.position < self._group.position:
+            elif self._group.is_untouched(entry.criterion, since=entry.position):
+                entry.position = self._group.position
+                break
+            else:
                 async for last in self._fold(entry):
                     self._take_snapshot(entry, last)
-            else:
-                break
         # Nothing is awaited from here on: the entry stands where the cache stands.
         for event in self._group.pending_events(entry.criterion):
             entry.fold(event)
@@ -101,8 +104,9 @@ class Loader:
         entry = Entry(boundary)
         snapshot = self._snapshots.recent(boundary)
         if snapshot is None:
-            async for _ in self._fold(entry, limit=entry.due):
-                pass
+            beginning = await self._beginnings.read(entry.criterion, entry.due)
+            self._take(entry, beginning.events)
+            entry.position = beginning.position
             if entry.revision >= entry.due:
                 snapshot = await self._snapshots.stored(boundary)
         return entry if snapshot is None else await self._restored(boundary, snapshot) or entry
@@ -126,20 +130,18 @@ class Loader:
         batches = self._history.read(selection, after=at - 1, until=at)
         return [recorded.event_id async for batch in batches for recorded in batch] == [snapshot.event_id]
 
-    async def _fold(self, entry: Entry, limit: int | None = None) -> AsyncIterator[Recorded]:
+    async def _fold(self, entry: Entry) -> AsyncIterator[Recorded]:
         """Fold what is new to an entry; yield the last event of each batch when it is folded."""
-        until, selection, folded = self._group.position, Selection((entry.criterion,)), 0
-        if entry.position >= until:
-            return
-        async for batch in self._history.read(selection, after=entry.position, until=until, limit=limit):
-            for recorded in batch:
-                metadata = recorded.metadata if entry.takes_metadata else None
-                entry.fold(self._codec.decode(recorded), metadata)
+        until = self._group.position
+        async for batch in self._history.read(Selection((entry.criterion,)), after=entry.position, until=until):
+            self._take(entry, batch)
             entry.position = batch[-1].position
-            folded += len(batch)
             yield batch[-1]
-        if limit is None or folded < limit:
-            entry.position = until
+        entry.position = until
+
+    def _take(self, entry: Entry, events: Sequence[Recorded]) -> None:
+        for recorded in events:
+            entry.fold(self._codec.decode(recorded), recorded.metadata if entry.takes_metadata else None)
 
     def _take_snapshot(self, entry: Entry, last: Recorded) -> None:
         if (state := self._snapshots.state_of(entry)) is not None:
