@@ -19,11 +19,13 @@ from twofold.node import ModelStatus
 from twofold.read.table import Table
 from twofold.view_storages import ViewStorages
 
-_COLUMNS = ("read model", "rows", "checkpoint", "lag", "per second", "live", "parked", "problem")
+_COLUMNS = ("read model", "rows", "checkpoint", "lag", "live", "parked", "problem")
+_RATE = "per second"
 _HELD = "projected by"
 _STORE = "store"
 _SAMPLE = 0.5
-_NUMBERS = ("rows", "checkpoint", "lag", "per second", "parked")
+_NONE = "-"
+_NUMBERS = ("rows", "checkpoint", "lag", "parked", _RATE)
 
 
 def models() -> cyclopts.App:
@@ -118,17 +120,18 @@ def _show(found: list[ModelStatus]) -> None:
 
     is_held = any(status.holder for status in found)
     is_named = any(status.store for status in found)
-    table = new_table("", *_COLUMNS, *[_HELD] * is_held, *[_STORE] * is_named, right=_NUMBERS)
+    moves = any(_rate(status.rate) != _NONE for status in found)
+    table = new_table("", *_COLUMNS, *[_RATE] * moves, *[_HELD] * is_held, *[_STORE] * is_named, right=_NUMBERS)
     for status in found:
         table.add_row(
             status.name,
             f"{status.rows:,}",
             f"{status.checkpoint:,}",
             f"{status.lag:,}",
-            _rate(status.rate),
             "yes" if status.live else "not built",
-            f"{status.parked:,}" if status.parked else "-",
+            f"{status.parked:,}" if status.parked else _NONE,
             visible(status.problem or ""),
+            *[_rate(status.rate)] * moves,
             *[visible(status.holder or "nobody")] * is_held,
             *[status.store] * is_named,
         )
@@ -139,7 +142,7 @@ def _show(found: list[ModelStatus]) -> None:
 
 
 def _rate(rate: float | None) -> str:
-    return f"{rate:,.0f}" if rate and rate >= 0.5 else "-"
+    return f"{rate:,.0f}" if rate and rate >= 0.5 else _NONE
 
 
 def _show_segments(found: list[ModelStatus]) -> None:
@@ -148,9 +151,7 @@ def _show_segments(found: list[ModelStatus]) -> None:
 
     if not any(status.segments for status in found):
         return
-    table = new_table(
-        "segments", "read model", "segment", _HELD, "lag", "per second", right=("segment", "lag", "per second")
-    )
+    table = new_table("segments", "read model", "segment", _HELD, "lag", _RATE, right=("segment", "lag", _RATE))
     for status in found:
         for number, segment in enumerate(status.segments):
             lag = max(0, status.head - segment.checkpoint)
