@@ -13,6 +13,7 @@ import msgspec
 from twofold.engines.memory import MemoryViews
 from twofold.engines.memory.views import _HOLDS
 from twofold.history.record import Position
+from twofold.history.signal import Signal
 from twofold.read.range import Operator
 from twofold.read.share import Attendance, Segment
 from twofold.read.store import Advance, Lease, Page, SegmentStatus, Standing, TableStatus, Version
@@ -462,6 +463,10 @@ class Leasing(MemoryViews):
         super().__init__()
         self._held: dict[Segment, Held] = {}
         self._nodes: dict[str, tuple[Collection[str], float]] = {}
+        self.hurries = Signal()
+
+    def hurry(self) -> None:
+        self.hurries.notify()
 
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         held, moment = self._of(table, segment), now()

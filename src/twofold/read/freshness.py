@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 from twofold.errors import NodeClosed, NotFresh, StoreError
 from twofold.history.record import Position
 from twofold.history.signal import Signal
-from twofold.read.store import ViewStore
+from twofold.read.store import SharedViewStore, ViewStore
+from twofold.read.stores import store_of
 from twofold.read.table import Table
 
 Stand: TypeAlias = tuple[int, ...]
@@ -27,6 +28,9 @@ class Freshness:
 
     Args:
         store: where the read models are. What other nodes project is looked up there while someone waits for it.
+
+    Attributes:
+        hurries: how often other nodes have said that somebody waits there.
     """
 
     def __init__(self, store: ViewStore) -> None:
@@ -39,6 +43,7 @@ class Freshness:
         self._awaited: Counter[Table[Any]] = Counter()
         self._watched: Counter[Table[Any]] = Counter()
         self._asked = Signal()
+        self.hurries = 0
         self._elsewhere = Signal()
         self._here: set[Table[Any]] = set()
         self._watches: dict[str, asyncio.Task[StoreError | None]] = {}
@@ -114,6 +119,7 @@ class Freshness:
         try:
             # What is there already is found however short the time is.
             await self._look(tables)
+            self._hurry(tables, position)
             async with asyncio.timeout(timeout):
                 await self._until(tables, position)
         except TimeoutError as error:
@@ -164,10 +170,28 @@ class Freshness:
         finally:
             self._watched.subtract(tables)
 
-    async def linger(self, table: Table[Any], seconds: float) -> None:
-        """Return after so many seconds, or as soon as somebody waits for the read model."""
+    def hurry(self) -> None:
+        """Note that somebody waits on another node, nobody knows for which read model."""
+        self.hurries += 1
+        self._asked.notify()
+
+    def _hurry(self, tables: Iterable[Table[Any]], position: Position) -> None:
+        """Have other nodes hurry with what they project, and what has not come so far."""
+        late = (table for table in tables if table not in self._here and not self.has([table], position))
+        for store in {store_of(self._store, table) for table in late}:
+            if isinstance(store, SharedViewStore):
+                store.hurry()
+
+    async def linger(self, table: Table[Any], seconds: float, hurries: int) -> None:
+        """Return after so many seconds, or as soon as somebody waits for the read model.
+
+        Args:
+            table: the read model's.
+            seconds: how long at most.
+            hurries: what `hurries` was before it was looked how far the history is; who came later waits yet.
+        """
         deadline = asyncio.get_running_loop().time() + seconds
-        while self._awaited[table] <= 0:
+        while self._awaited[table] <= 0 and self.hurries == hurries:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return

@@ -12,7 +12,8 @@ from twofold.history.store import History
 from twofold.read.freshness import Freshness
 from twofold.read.projector import Projector
 from twofold.read.sharing import Sharing, sharings_of
-from twofold.read.store import ViewStore
+from twofold.read.store import SharedViewStore, ViewStore
+from twofold.read.stores import store_of
 from twofold.read.table import Table
 
 
@@ -39,6 +40,8 @@ class Projecting:
         holder: str,
         lease: float,
     ) -> None:
+        self._views = views
+        self._freshness = freshness
         self._sharings: Mapping[Table[Any], Sharing] = sharings_of(views, tables, holder, lease)
         self.projectors = [
             Projector(
@@ -59,6 +62,9 @@ class Projecting:
         """
         for projector in self.projectors:
             await projector.prepare()
+        for store in {store_of(self._views, table) for table in self._sharings}:
+            if isinstance(store, SharedViewStore):
+                self._tasks.append(asyncio.create_task(self._hurry(store), name="twofold-hurry"))
         for sharing in dict.fromkeys(self._sharings.values()):
             # What is free already is then claimed at once.
             await sharing.look()
@@ -66,6 +72,12 @@ class Projecting:
         for projector in self.projectors:
             name = f"twofold-project-{projector.table.live_name}-{projector.segment}"
             self._tasks.append(asyncio.create_task(projector.run(), name=name))
+
+    async def _hurry(self, store: SharedViewStore) -> None:
+        seen = store.hurries.calls
+        while True:
+            seen = await store.hurries.since(seen)
+            self._freshness.hurry()
 
     def problems(self) -> dict[Table[Any], str]:
         """Return why projections do not go on, of those that do not."""

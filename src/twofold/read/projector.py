@@ -94,7 +94,8 @@ class Projector:
         self._live = False
         self._storing: Storing | None = None
         self._last = 0
-        self._last_time = 0.0
+        self._last_time = float("-inf")
+        self._hurries = 0
         self._rate: Rate | None = None
 
     async def prepare(self) -> None:
@@ -216,8 +217,10 @@ class Projector:
     async def _follow(self) -> None:
         """Bring the read model to the head as it is now, or wait until there is more."""
         await self._lead()
+        hurries = self._freshness.hurries
         head = await self._history.head()
         if head > self._checkpoint or not self._ready:
+            self._hurries = hurries
             await self._project(head)
             return
         self.problem = None
@@ -230,7 +233,7 @@ class Projector:
                 await self._history.changed(self._checkpoint)
         # Under load this makes one batch of many commits; whoever waits for the read model ends it at once.
         linger = _LINGER_BUSY if self._last >= _BUSY else _LINGER
-        await self._freshness.linger(self.table, self._last_time + linger - time())
+        await self._freshness.linger(self.table, self._last_time + linger - time(), self._hurries)
 
     async def _wait_for_the_others(self) -> None:
         """Look again when some other segment, too, may have caught up: the last one makes the table live."""

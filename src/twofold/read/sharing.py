@@ -12,7 +12,7 @@ from twofold.errors import StoreError
 from twofold.history.signal import Signal
 from twofold.read.share import Attendance, Segment, shares
 from twofold.read.store import SharedViewStore, ViewStore
-from twofold.read.stores import Stores
+from twofold.read.stores import store_of
 from twofold.read.table import Table
 
 _log = logging.getLogger("twofold.read")
@@ -122,7 +122,7 @@ def sharings_of(
     """Return a node's part in the sharing of each table, one for each store; none where everybody projects all."""
     kept: dict[ViewStore, list[Table[Any]]] = {}
     for table in tables:
-        kept.setdefault(store.of(table) if isinstance(store, Stores) else store, []).append(table)
+        kept.setdefault(store_of(store, table), []).append(table)
     return {
         table: sharing
         for each, here in kept.items()

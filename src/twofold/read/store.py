@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from twofold.history.record import Position
+from twofold.history.signal import Signal
 from twofold.read.index import Order
 from twofold.read.range import Operator
 from twofold.read.share import Attendance
@@ -320,7 +321,17 @@ class ViewStore(Protocol):
 
 @runtime_checkable
 class SharedViewStore(ViewStore, Protocol):
-    """A view store that keeps leases, and knows the nodes that project, so that they share the segments among them."""
+    """A view store that keeps leases, and knows the nodes that project, so that they share the segments among them.
+
+    Attributes:
+        hurries: is called whenever a node says that somebody waits there.
+    """
+
+    hurries: Signal
+
+    def hurry(self) -> None:
+        """Say to the nodes that project that somebody waits for their read models. It is a hint, which may be lost."""
+        ...
 
     async def attend(self, node: str, tables: Collection[str], seconds: float) -> None:
         """Note that a node projects, for so many seconds of the store's clock, and which tables: by versioned names.

@@ -34,6 +34,11 @@ _PAUSE = 0.02
 _BITS = 64
 
 
+def store_of(store: ViewStore, table: Table[Any]) -> ViewStore:
+    """Return the one store that a table is kept in."""
+    return store.of(table) if isinstance(store, Stores) else store
+
+
 class Stores:
     """Implements `ViewStore` over several: what is asked of a table is handed to the table's store.
 

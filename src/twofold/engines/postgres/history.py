@@ -53,7 +53,7 @@ class PostgresHistory:
         self._watch: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
         self._teller = Teller(self._server, CHANNEL)
-        self._listener = Listener(self._server, CHANNEL, self._look.set)
+        self._listener = Listener(self._server, CHANNEL, lambda _: self._look.set())
         self._turn: Turn[list[asyncpg.Record]] | None = None
         self._closed = False
 

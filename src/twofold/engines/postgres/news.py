@@ -26,11 +26,13 @@ class Teller:
     Args:
         server: the database.
         channel: what others listen to.
+        news: what is told; empty where something has moved.
     """
 
-    def __init__(self, server: Server, channel: str) -> None:
+    def __init__(self, server: Server, channel: str, news: str = "") -> None:
         self._server = server
         self._channel = channel
+        self._news = news
         self._untold = False
         self._task: asyncio.Task[None] | None = None
 
@@ -50,7 +52,7 @@ class Teller:
         while self._untold:
             self._untold = False
             with contextlib.suppress(StoreError):
-                await self._server.call(statement("tell"), self._channel)
+                await self._server.call(statement("tell"), self._channel, self._news)
             await asyncio.sleep(_GAP)
 
 
@@ -60,13 +62,13 @@ class Listener:
     Args:
         server: the database.
         channel: what others tell.
-        heard: called at every news, and whenever there may have been some that were missed.
+        heard: called with every news, and with none whenever there may have been some that were missed.
 
     Attributes:
         listens: whether it hears now.
     """
 
-    def __init__(self, server: Server, channel: str, heard: Callable[[], None]) -> None:
+    def __init__(self, server: Server, channel: str, heard: Callable[[str], None]) -> None:
         self._server = server
         self._channel = channel
         self._heard = heard
@@ -98,9 +100,9 @@ class Listener:
         connection.add_termination_listener(lambda _: lost.set())
         try:
             async with asyncio.timeout(self._server.address.deadline):
-                await connection.add_listener(self._channel, lambda *_: self._heard())
+                await connection.add_listener(self._channel, lambda *told: self._heard(str(told[-1])))
             self.listens = True
-            self._heard()
+            self._heard("")
             await lost.wait()
         finally:
             self.listens = False

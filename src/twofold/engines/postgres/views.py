@@ -40,6 +40,7 @@ from twofold.read.store import (
 from twofold.read.table import Key, Row, Table
 
 CHANNEL = "twofold_views"
+_HURRY = "somebody waits"
 _POLL = 0.02
 _POLL_LISTENING = 0.05
 
@@ -58,8 +59,10 @@ class PostgresViews:
         self._reader = servers[0]
         self._projector = servers[-1]
         self._moved = Signal()
+        self.hurries = Signal()
         self._teller = Teller(self._projector, CHANNEL)
-        self._listener = Listener(self._reader, CHANNEL, self._moved.notify)
+        self._hurrier = Teller(self._reader, CHANNEL, _HURRY)
+        self._listener = Listener(self._reader, CHANNEL, self._heard)
         self._attendances = Attendances(self._projector)
         self._sql = cache(ViewSql)
         self._inquiries = Inquiries(self._reader)
@@ -213,6 +216,10 @@ class PostgresViews:
         found = await self._projection(table, self._reader)
         return int(found["checkpoint"]) if found is not None and found["live"] else None
 
+    def hurry(self) -> None:
+        """Tell the nodes that project that somebody waits; see `SharedViewStore.hurry`."""
+        self._hurrier.tell()
+
     async def changed(self, seen: int) -> int:
         """Return at a hint of some node's, or after 20 ms (50 ms while hints are listened to)."""
         self._listener.start()
@@ -266,6 +273,7 @@ class PostgresViews:
     async def close(self) -> None:
         """Close the connections."""
         await self._teller.close()
+        await self._hurrier.close()
         await self._listener.close()
         for server in self._servers:
             await server.close()
@@ -375,6 +383,9 @@ class PostgresViews:
         rows = sql.rows(advance.rows)
         text = sql.advance_with_rows if advance.rows else sql.advance
         return (text, *_identity(table), *numbers, *parked, advance.rate, *rows)
+
+    def _heard(self, news: str) -> None:
+        (self.hurries if news == _HURRY else self._moved).notify()
 
     def _has_moved(self) -> None:
         self._moved.notify()

@@ -41,6 +41,7 @@ class ValkeyViews:
         self._server = server
         self._attendances = Attendances(server)
         self._moved = Signal()
+        self.hurries = Signal()
 
     async def open(self) -> None:
         """Connect; see `Server.open` for what it raises."""
@@ -158,6 +159,10 @@ class ValkeyViews:
         """Return the checkpoint while the table is live."""
         found = await self._run("checkpoint", table)
         return None if found is None else int(found)
+
+    def hurry(self) -> None:
+        """Tell those of this process that somebody waits; no other process hears of it."""
+        self.hurries.notify()
 
     async def changed(self, seen: int) -> int:
         """Return at the next batch of this process, or after 20 ms."""
