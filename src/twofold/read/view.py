@@ -57,7 +57,7 @@ class View(Generic[M]):
         """Return the rows that have these keys (tuples where the key has several fields), in the keys' order."""
         wanted = [self._table.key_of(key if isinstance(key, tuple) else (key,)) for key in keys]
         rows = {self._table.key_in(tuple(row)): row for row in await self._store.get(self._table, wanted)}
-        return [self._table.instance(rows[key]) for key in dict.fromkeys(wanted) if key in rows]
+        return self._table.instances([rows[key] for key in dict.fromkeys(wanted) if key in rows])
 
     async def find(
         self,
@@ -148,12 +148,12 @@ class View(Generic[M]):
             bound = {name: plain(value) for name, value in given.items()}
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
             raise self._refused(f"a value cannot be used: {error}") from error
-        return [self._table.instance(row) for row in await self._store.sql(self._table, text, bound)]
+        return self._table.instances(await self._store.sql(self._table, text, bound))
 
     async def _found(self, page: Page) -> Found[M]:
         rows = await self._store.find(self._table, page)
         limit = None if page.limit is None else page.limit - 1
-        found: Found[M] = Found(self._table.instance(row) for row in rows[:limit])
+        found: Found[M] = Found(self._table.instances(rows[:limit]))
         if limit is not None and len(rows) > limit:
             found.next = cursor_at(self._table, rows[limit - 1], page.order)
         return found
