@@ -11,9 +11,10 @@ from random import Random
 
 import asyncpg
 
+from tests.faults.nodes import quiet
 from tests.faults.opening import open_history
 from tests.faults.places import Place, Places, PostgresPlace
-from tests.faults.processes import Worker, workers
+from tests.faults.processes import PATIENCE, Worker, workers
 from tests.faults.spread import SHORT, Count, Fill, check_rows, spread_node
 from tests.faults.worker import Options
 from twofold.node import Node
@@ -85,7 +86,7 @@ class Sharing:
 
     async def befall(self) -> None:
         """Let one thing happen."""
-        kinds: list[Callable[[], Awaitable[None]]] = [self._kill, self._stop]
+        kinds: list[Callable[[], Awaitable[None]]] = [self._kill, self._leave, self._stop]
         if isinstance(self._place, PostgresPlace):
             kinds += [self._cut, self._cut]
         kind = self._chance.choice(kinds)
@@ -95,6 +96,13 @@ class Sharing:
 
     async def _kill(self) -> None:
         self._workers.pop(self._chance.randrange(len(self._workers))).kill()
+        await asyncio.to_thread(self.join)
+
+    async def _leave(self) -> None:
+        worker = self._workers.pop(self._chance.randrange(len(self._workers)))
+        # It ends as a node does that is shut down, and lets the others take over at once.
+        worker.process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(worker.process.wait, PATIENCE)
         await asyncio.to_thread(self.join)
 
     async def _stop(self) -> None:
@@ -120,6 +128,8 @@ async def live_through(place: Place, faults: int, seed: int) -> dict[str, int]:
                     await more(positions, 20)
                     await sharing.befall()
                     await more(positions, 20)
+                # What was sent last may be stored though nobody waits for it any more.
+                await quiet(node)
                 head = await node.history.head()
                 await node.ask(Count("box-0"), after=head, timeout=60)
                 check_rows(place)
