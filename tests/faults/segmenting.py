@@ -14,7 +14,7 @@ import asyncpg
 from tests.faults.nodes import quiet
 from tests.faults.opening import open_history
 from tests.faults.places import Place, Places, PostgresPlace
-from tests.faults.processes import PATIENCE, Worker, workers
+from tests.faults.processes import Worker, workers
 from tests.faults.spread import SHORT, Count, Fill, check_rows, spread_node
 from tests.faults.worker import Options
 from twofold.node import Node
@@ -100,9 +100,9 @@ class Sharing:
 
     async def _leave(self) -> None:
         worker = self._workers.pop(self._chance.randrange(len(self._workers)))
-        # It ends as a node does that is shut down, and lets the others take over at once.
-        worker.process.send_signal(signal.SIGINT)
-        await asyncio.to_thread(worker.process.wait, PATIENCE)
+        # The others take over at once.
+        worker.write("leave")
+        await asyncio.to_thread(worker.finish)
         await asyncio.to_thread(self.join)
 
     async def _stop(self) -> None:

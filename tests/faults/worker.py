@@ -242,13 +242,13 @@ async def project(options: Options) -> None:
 
 
 async def share(options: Options) -> None:
-    """Project segments among others until killed; `planted` says where to stop when asked to."""
+    """Project segments among others until a line tells to leave; `planted` says where to stop when asked to."""
     node = spread_node(options.url, "project")
     if options.planted:
         node._open_views = partial(open_halting, options.url, where_of(options), in_segments=True)
     async with node:
         say("ready")
-        await asyncio.Event().wait()
+        await asyncio.to_thread(sys.stdin.readline)
 
 
 async def rebuild(options: Options) -> None:
