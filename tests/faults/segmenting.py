@@ -61,7 +61,8 @@ class Sharing:
         chance: decides.
 
     Attributes:
-        faults: how often each came.
+        faults: how often each came; and of the batches that waited while their process was stopped, how many were
+            stored, and how many refused.
     """
 
     def __init__(self, place: Place, chance: Random) -> None:
@@ -80,19 +81,21 @@ class Sharing:
 
     def join(self) -> None:
         """Start one more."""
-        (worker,) = self._stack.enter_context(workers([("share", Options(self._place.url))]))
+        (worker,) = self._stack.enter_context(workers([("share", Options(self._place.url, planted="before"))]))
         worker.wait_until(lambda said: "ready" in said)
         self._workers.append(worker)
 
     async def befall(self) -> None:
         """Let one thing happen."""
-        kinds: list[Callable[[], Awaitable[None]]] = [self._kill, self._leave, self._stop]
+        kinds: list[Callable[[], Awaitable[None]]] = [self._kill, self._leave, self._stop, self._halt]
         if isinstance(self._place, PostgresPlace):
             kinds += [self._cut, self._cut]
         kind = self._chance.choice(kinds)
-        name = kind.__name__.removeprefix("_")
-        self.faults[name] = self.faults.get(name, 0) + 1
+        self._count(kind.__name__.removeprefix("_"))
         await kind()
+
+    def _count(self, name: str) -> None:
+        self.faults[name] = self.faults.get(name, 0) + 1
 
     async def _kill(self) -> None:
         self._workers.pop(self._chance.randrange(len(self._workers))).kill()
@@ -111,6 +114,17 @@ class Sharing:
         # Some are back within their leases, others are not.
         await asyncio.sleep(self._chance.random() * 4 * SHORT)
         os.kill(process.pid, signal.SIGCONT)
+
+    async def _halt(self) -> None:
+        """Let one stop just before it stores a batch, go on, and be killed when the batch was stored or refused."""
+        worker = self._workers.pop(self._chance.randrange(len(self._workers)))
+        worker.process.send_signal(signal.SIGUSR1)
+        await asyncio.to_thread(worker.wait_until, lambda said: len(said) > 1)
+        await asyncio.sleep(self._chance.random() * 4 * SHORT)
+        worker.process.send_signal(signal.SIGCONT)
+        await asyncio.to_thread(worker.wait_until, lambda said: len(said) > 2)
+        self._count(worker.kill()[-1])
+        await asyncio.to_thread(self.join)
 
     async def _cut(self) -> None:
         connection = await asyncpg.connect(self._place.url)
