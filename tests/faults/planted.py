@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import random
+import sys
 from collections.abc import Sequence
 
 import msgspec
 
+from tests.faults.saying import say
 from twofold.clock import new_uuid
 from twofold.engines.sqlite import SqliteHistory
 from twofold.engines.sqlite.history import _append, _insert
 from twofold.history.store import Appended, Decision, Outcome
+
+
+async def held(decisions: Sequence[Decision]) -> None:
+    """Where a writer of this name appends, say so, and wait for a line on standard input."""
+    if decisions[0].submission.principal == "held":
+        say("holding")
+        await asyncio.to_thread(sys.stdin.readline)
 
 
 class EarlyPositions(SqliteHistory):
@@ -22,7 +30,7 @@ class EarlyPositions(SqliteHistory):
     async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         wanted = sum(len(each.events) for each in decisions)
         first = self._take(wanted)
-        await asyncio.sleep(random.random() * 0.01)
+        await held(decisions)
         outcomes: list[Appended] = []
         for each in decisions:
             outcomes.append(Appended(first, first + len(each.events) - 1))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Sequence
 
 import asyncpg
 import msgspec
 
-from tests.faults.planted import unclaimed
+from tests.faults.planted import held, unclaimed
 from twofold.clock import new_uuid
 from twofold.engines.postgres.batch import outcomes, parameters
 from twofold.engines.postgres.history import PostgresHistory
@@ -44,7 +43,7 @@ class EarlyPositions(PostgresHistory):
         connection = await asyncpg.connect(self._server.address.url)
         try:
             last = await connection.fetchval(_COUNT, sum(len(each.events) for each in decisions))
-            await asyncio.sleep(random.random() * 0.01)
+            await held(decisions)
             return await self._insert(connection, decisions, last)
         finally:
             await connection.close()

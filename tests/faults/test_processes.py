@@ -9,11 +9,11 @@ from tests.faults.processes import workers
 from tests.faults.worker import Options
 
 
-def follow(place: Place, *, writers: int, each: int, readers: int, planted: str = "", seed: int = 0) -> list[Any]:
+def follow(place: Place, *, writers: int, each: int, readers: int, seed: int = 0) -> list[Any]:
     """Let writers and readers work at once; return what each reader said at the end."""
     total = writers * each
     reading = [("tail", Options(place.url, f"r{n}", total, seed + n)) for n in range(readers)]
-    writing = [("append", Options(place.url, f"w{n}", each, seed + 100 + n, planted)) for n in range(writers)]
+    writing = [("append", Options(place.url, f"w{n}", each, seed + 100 + n)) for n in range(writers)]
     with workers(reading) as followers:
         for follower in followers:
             follower.wait_until(lambda said: "ready" in said)
@@ -29,7 +29,18 @@ def test_readers_see_every_event_of_four_appending_processes_once_and_in_order(p
 
 
 def test_control_readers_skip_where_positions_are_taken_before_the_lock(place: Place) -> None:
-    assert any(said["wrong"] for said in follow(place, writers=4, each=100, readers=2, planted="EarlyPositions"))
+    reading, planted = Options(place.url, count=30), "EarlyPositions"
+    with workers([("tail", reading)]) as (follower,):
+        follower.wait_until(lambda said: "ready" in said)
+        with workers([("append", Options(place.url, "held", 10, planted=planted))]) as (holding,):
+            holding.wait_until(lambda said: "holding" in said)
+            with workers([("append", Options(place.url, "other", 20, planted=planted))]) as (other,):
+                other.finish()
+                # It ends as soon as it sees that something is wrong.
+                assert follower.finish()[-1]["wrong"]
+            for _ in range(10):
+                holding.write("")
+            holding.finish()
 
 
 def one_crowd(seed: int, places: Places) -> str:
