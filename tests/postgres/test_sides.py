@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -74,7 +75,10 @@ WRITES = [
 async def test_a_query_handler_that_tries_to_write_is_refused_by_the_database(node: Node, url: str, text: str) -> None:
     view: View[Statement] = View(views_of(node), node.app.tables[Statement])
     before = await rows(url, "SELECT count(*) FROM pg_largeobject_metadata")
-    with pytest.raises(InvalidFilter, match="refused"):
+    (version,) = (await rows(url, "SELECT current_setting('server_version_num')"))[0]
+    # Up to 15, a transaction that cannot write may make large objects; what is rolled back is none.
+    may_pass = "lo_create" in text and int(str(version)) < 160_000
+    with contextlib.suppress(InvalidFilter) if may_pass else pytest.raises(InvalidFilter, match="refused"):
         await view.sql(text)
     assert await view.count() == 1
     assert await rows(url, "SELECT count(*) FROM pg_largeobject_metadata") == before
