@@ -61,7 +61,7 @@ from twofold.status import ModelStatus as ModelStatus
 from twofold.status import model_statuses
 from twofold.storage import Role as Role
 from twofold.storage import storage_at
-from twofold.traffic import traffic_here
+from twofold.traffic import Traffic, traffic_here
 from twofold.view_storages import ViewStorages
 from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
 from twofold.write.causation import Causation, causation_of
@@ -137,6 +137,7 @@ class Node:
         self._history: History | None = None
         self._views: ViewStore | None = None
         self._here: tuple[asyncio.AbstractEventLoop, int] | None = None
+        self._traffic = Traffic()
         self._submitting = threading.Lock()
         self._sender: Sender | None = None
         self._asking: Asking | None = None
@@ -161,6 +162,7 @@ class Node:
 
     async def __aenter__(self) -> Self:
         self._here = (asyncio.get_running_loop(), os.getpid())
+        self._traffic = traffic_here()
         try:
             await self._start()
         except BaseException:
@@ -238,7 +240,7 @@ class Node:
             correlation_id=correlation_id,
             causation_id=causation_id,
         )
-        with traffic_here():
+        with self._traffic:
             return await sender.send(
                 command,
                 submission,

@@ -112,14 +112,18 @@ async def test_a_beginning_is_cut_at_the_limit_and_tells_so() -> None:
     assert [(positions(each), each.position) for each in found] == [([1, 2, 3, 4, 5], 5)] * 2 + [([10], 10)]
 
 
-async def test_where_some_are_long_each_is_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_some_are_long_fewer_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST", 8)
+    monkeypatch.setattr(module, "_TOGETHER", 4)
     history = await filled(*[("Told", ("at:b",))] * 9, ("Told", ("at:c",)))
-    tasks = await reading(history, begun(history), A, B, C)
+    others = [Criterion(("Told",), (f"at:{name}",)) for name in "defghijk"]
+    tasks = await reading(history, begun(history), A, B, C, *others)
     history.gate.set()
     found = await asyncio.gather(*tasks)
-    assert [(positions(each), each.position) for each in found] == [([], 10), ([1, 2, 3, 4, 5], 5), ([10], 10)]
-    assert history.reads == [1, 2, 1, 1]
+    assert [(positions(each), each.position) for each in found[:3]] == [([], 10), ([1, 2, 3, 4, 5], 5), ([10], 10)]
+    assert {(tuple(positions(each)), each.position) for each in found[3:]} == {((), 10)}
+    # Four, then the halves of what was too much, and from there on more each time.
+    assert history.reads == [1, 4, 2, 1, 1, 2, 3, 3]
 
 
 async def test_an_error_is_everybodys_who_waited_and_the_next_is_read_again() -> None:

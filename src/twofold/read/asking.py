@@ -66,7 +66,7 @@ class Asker(msgspec.Struct, frozen=True):
 
 
 class Asking:
-    """Answers an application's queries.
+    """Answers an application's queries, on the event loop on which it was made.
 
     Args:
         queries: who answers which.
@@ -101,6 +101,7 @@ class Asking:
         self._codec = codec
         self._heads = Heads(self._head)
         self._kept = KeptAnswers(cache_answers)
+        self._traffic = traffic_here()
         self._watching = Watching(freshness, max_watchers)
         self._older = Older(store)
         self._askers = {query: _asker(handler, tables, provided, store) for query, handler in queries.items()}
@@ -153,7 +154,7 @@ class Asking:
         await self.freshness.close()
 
     async def _answered(self, asker: Asker, query: Query[Any], context: Context) -> Any:
-        with traffic_here():
+        with self._traffic:
             # A row by key is read as quickly as it would be found out whether a kept answer is still good.
             if not (asker.may_be_kept and asker.rows.were_searched):
                 return await asker.call(query, context)

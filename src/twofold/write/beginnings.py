@@ -14,7 +14,7 @@ from twofold.history.record import Position, Recorded
 from twofold.history.store import History
 
 _TOGETHER = 100
-_MOST = 1000
+_MOST = 2000
 
 
 class Beginning(msgspec.Struct, frozen=True):
@@ -48,6 +48,8 @@ class Beginnings:
         self._position = position
         self._is_reading = False
         self._waiting: list[Wanted] = []
+        # Fewer where they are long.
+        self._together_now = _TOGETHER
         self._task: asyncio.Task[None] | None = None
 
     async def read(self, criterion: Criterion, limit: int) -> Beginning:
@@ -67,14 +69,14 @@ class Beginnings:
             self._go_on()
 
     def _go_on(self) -> None:
-        together, self._waiting = self._waiting[:_TOGETHER], self._waiting[_TOGETHER:]
+        together, self._waiting = self._waiting[: self._together_now], self._waiting[self._together_now :]
         self._is_reading = bool(together)
         if together:
             self._task = asyncio.create_task(self._answer(together), name="twofold-read-beginnings")
 
     async def _answer(self, together: Sequence[Wanted]) -> None:
         try:
-            await self._together([wanted for wanted in together if not wanted.beginning.done()])
+            await self._read([wanted for wanted in together if not wanted.beginning.done()])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             for wanted in together:
                 if not wanted.beginning.done():
@@ -85,14 +87,22 @@ class Beginnings:
                 wanted.beginning.cancel()
             self._go_on()
 
-    async def _together(self, together: Sequence[Wanted]) -> None:
+    async def _read(self, together: Sequence[Wanted]) -> None:
+        if len(together) < 2:
+            for wanted in together:
+                _tell(wanted, await self._alone(wanted.criterion, wanted.limit))
+            self._together_now = max(self._together_now, 2)
+            return
         until = self._position()
         events = await self._first(tuple(dict.fromkeys(wanted.criterion for wanted in together)), until, _MOST)
         if len(events) == _MOST:
-            # Some of them are long; how far the others have been read is not known.
-            for wanted in together:
-                _tell(wanted, await self._alone(wanted.criterion, wanted.limit))
+            # How far each has been read is not known.
+            self._together_now = half = (len(together) + 1) // 2
+            for part in (together[:half], together[half:]):
+                await self._read(part)
             return
+        if len(together) == self._together_now:
+            self._together_now = min(self._together_now + self._together_now // 4 + 1, _TOGETHER)
         filed: defaultdict[Mark, list[Recorded]] = defaultdict(list)
         for recorded in events:
             for mark in marks_of(recorded.type, recorded.tags):
