@@ -47,11 +47,11 @@ FULL = Sizes(
 )  # fmt: skip
 
 QUICK = Sizes(
-    name="quick", rounds=1, users=1_000, commands=4_000, levels=(1, 8, 64, 256), level_commands=3_000, in_flight=100,
+    name="quick", rounds=1, users=1_000, commands=4_000, levels=(1, 8, 64, 256), level_commands=2_000, in_flight=100,
     window=1.0, events=30_000, few_keys=1_000, many_keys=10_000, rows=10_000, asks=4_000, pages=300, probes=60,
-    load=1_000, watchers=1_000, requests=1_000, memory_events=20_000, memory_users=2_000, opens=3,
-    boundary_events=50_000, rebuilt_events=50_000, peer_commands=200, peer_events=1_500,
-    growth=(1_000, 10_000, 50_000),
+    load=1_000, watchers=1_000, requests=600, memory_events=20_000, memory_users=2_000, opens=3,
+    boundary_events=50_000, rebuilt_events=50_000, peer_commands=150, peer_events=1_000,
+    growth=(1_000, 10_000, 30_000),
 )  # fmt: skip
 
 TINY = Sizes(
