@@ -59,12 +59,3 @@ async def test_control_without_the_hint_it_waits(
     monkeypatch.setattr(Freshness, "_hurry", lambda *_: None)
     with pytest.raises(NotFresh):
         await name_seen_elsewhere(initialised(), 0.5)
-
-
-async def test_a_hint_that_comes_while_a_batch_is_stored_holds_for_the_next_one() -> None:
-    freshness = Freshness(PostgresViews.__new__(PostgresViews))
-    (table,) = app.tables.values()
-    before = freshness.hurries
-    freshness.hurry()
-    async with asyncio.timeout(60):
-        await freshness.linger(table, 3600, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +16,14 @@ from tests.faults.nodes import node_over
 from tests.faults.processes import workers
 from tests.faults.virtual import run_virtually
 from tests.faults.worker import Options
-from tests.read.rig import append, table_of
+from tests.read.rig import append, codec_of, table_of
 from twofold import App, Command, Event, Query, ReadModel, Tag, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.errors import NotFresh
 from twofold.node import Node
+from twofold.read import projector
 from twofold.read.freshness import Freshness
+from twofold.read.projector import Projector
 from twofold.read.store import Advance, Standing
 from twofold.read.table import Table
 
@@ -266,3 +269,53 @@ async def test_a_node_that_only_projects_answers_nothing_and_says_so() -> None:
         with pytest.raises(Exception, match="leaves out 'read'"):
             await node.ask(GetStatement("a"))
         await append(history, Rang("a"))
+
+
+class HurriedWhileRead(MemoryHistory):
+    """Somebody waits on another node, from right behind the moment in which it is looked how far the history is."""
+
+    freshness: Freshness
+    heads = 0
+
+    async def head(self) -> int:
+        found = await super().head()
+        self.heads += 1
+        if self.heads == 3:
+            # Two looks are those of a projection that begins, the third is that of its first batch.
+            self.freshness.hurry()
+        return found
+
+
+async def seen_of_two_batches(history: HurriedWhileRead, monkeypatch: pytest.MonkeyPatch, patience: float) -> int:
+    """Return how many of two batches are projected, the second after so many seconds at most."""
+    for name in ("_LINGER", "_LINGER_BUSY"):
+        monkeypatch.setattr(projector, name, 3600.0)
+    store = MemoryViews()
+    history.freshness = Freshness(store)
+    await append(history, Rang("a"))
+    projecting = Projector(table_of(Bell), history, store, codec_of(Bell), history.freshness)
+    await projecting.prepare()
+    task = asyncio.create_task(projecting.run())
+    try:
+        await history.freshness.moved_from([table_of(Bell)], (-1,))
+        while history.freshness.reached(table_of(Bell)) != 1:
+            await asyncio.sleep(0)
+        await append(history, Rang("a"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await history.freshness.moved_from([table_of(Bell)], (1,))
+        return history.freshness.reached(table_of(Bell)) or 0
+    finally:
+        task.cancel()
+
+
+async def test_a_hint_that_comes_behind_the_look_at_the_head_holds_for_the_next_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert await seen_of_two_batches(HurriedWhileRead(), monkeypatch, 60) == 2
+
+
+async def test_control_without_a_hint_the_next_batch_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = HurriedWhileRead()
+    history.heads = 10
+    assert await seen_of_two_batches(history, monkeypatch, 0.2) == 1
