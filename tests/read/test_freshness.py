@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -297,14 +298,15 @@ async def seen_of_two_batches(history: HurriedWhileRead, monkeypatch: pytest.Mon
     await projecting.prepare()
     task = asyncio.create_task(projecting.run())
     try:
-        await history.freshness.moved_from([table_of(Bell)], (-1,))
-        while history.freshness.reached(table_of(Bell)) != 1:
-            await asyncio.sleep(0)
+        reached = partial(history.freshness.reached, table_of(Bell))
+        while reached() != 1:
+            await asyncio.sleep(0.001)
         await append(history, Rang("a"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                await history.freshness.moved_from([table_of(Bell)], (1,))
-        return history.freshness.reached(table_of(Bell)) or 0
+                while reached() != 2:
+                    await asyncio.sleep(0.001)
+        return reached() or 0
     finally:
         task.cancel()
 
