@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -55,23 +56,34 @@ class Halt:
         self._wanted = True
 
 
+async def apply_halting(
+    store: ViewStore,
+    halt: Halt,
+    apply: Callable[[Table[Any], Advance], Awaitable[bool]],
+    table: Table[Any],
+    advance: Advance,
+) -> bool:
+    """Apply a batch and stop around it; if it is let go on before that, tell what became of it, and stop again."""
+    halted = halt.at("before", table, advance)
+    stored = await apply(table, advance)
+    while halted and not stored and not halt.fenced:
+        stored = await apply(table, await here_and_now(store, table, advance))
+    if halted:
+        halt.now("stored" if stored else "refused")
+    elif stored:
+        halt.at("after", table, advance)
+    return stored
+
+
 class HaltingSqlite(SqliteViews):
-    """Stops; if it is let go on before a batch, it tells what became of that, and stops again."""
+    """Stops before, inside or after a batch."""
 
     def __init__(self, folder: Path, halt: Halt) -> None:
         super().__init__(folder)
         self._halt = halt
 
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
-        halted = self._halt.at("before", table, advance)
-        stored = await super().apply(table, advance)
-        while halted and not stored and not self._halt.fenced:
-            stored = await super().apply(table, await here_and_now(self, table, advance))
-        if halted:
-            self._halt.now("stored" if stored else "refused")
-        elif stored:
-            self._halt.at("after", table, advance)
-        return stored
+        return await apply_halting(self, self._halt, super().apply, table, advance)
 
     async def _apply(self, connection: apsw.Connection, table: Table[Any], advance: Advance) -> bool:
         stored = await super()._apply(connection, table, advance)
@@ -81,22 +93,14 @@ class HaltingSqlite(SqliteViews):
 
 
 class HaltingPostgres(PostgresViews):
-    """The same."""
+    """Stops before or after a batch."""
 
     def __init__(self, url: str, halt: Halt) -> None:
         super().__init__(None, Server(read_address(url, {}), "projector"))
         self._halt = halt
 
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
-        halted = self._halt.at("before", table, advance)
-        stored = await super().apply(table, advance)
-        while halted and not stored and not self._halt.fenced:
-            stored = await super().apply(table, await here_and_now(self, table, advance))
-        if halted:
-            self._halt.now("stored" if stored else "refused")
-        elif stored:
-            self._halt.at("after", table, advance)
-        return stored
+        return await apply_halting(self, self._halt, super().apply, table, advance)
 
 
 async def here_and_now(store: ViewStore, table: Table[Any], advance: Advance) -> Advance:

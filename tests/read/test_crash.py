@@ -45,20 +45,8 @@ class Clock(ReadModel, key="clock"):
             raise ValueError("no clock ticks thirteen")
 
 
-class Dial(ReadModel, key="clock", segments=3):
+class Dial(Clock, key="clock", segments=3):
     """The same in segments: clock a is alone in one, b in another, and none is in the third."""
-
-    clock: str
-    ticks: int = 0
-    seconds: int = 0
-    positions: list[int] = []
-
-    def evolve(self, event: Ticked, meta: Metadata) -> None:
-        self.ticks += 1
-        self.seconds += event.seconds
-        self.positions.append(meta.position)
-        if event.seconds == 13:
-            raise ValueError("no clock ticks thirteen")
 
 
 MODELS: tuple[type[ReadModel], ...] = (Clock, Dial)
