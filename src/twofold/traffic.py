@@ -13,8 +13,8 @@ _AFTERWARDS = 0.05
 class Traffic:
     """Counts who is on the way; to be entered for as long as a command or a query takes.
 
-        with traffic:
-            await answer()
+    with traffic:
+        await answer()
     """
 
     def __init__(self) -> None:
