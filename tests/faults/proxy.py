@@ -102,6 +102,11 @@ class Proxy:
         for link in self._links:
             link.open.set()
 
+    async def left(self) -> None:
+        """Return when a client has left a connection that is held."""
+        while not any(link.is_left and not link.open.is_set() for link in self._links):
+            await asyncio.sleep(0.001)
+
     async def quiet(self) -> None:
         """Return when every connection that its client has left has ended, with all that it had sent handled."""
         while any(link.is_left for link in self._links):
