@@ -55,6 +55,56 @@ def test_what_names_no_application_ends_with_2_and_says_why(cli: Run, target: st
 
 
 @pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        ("models verify Order", "models verify APP Order`, with APP as in `profiles:app`"),
+        ("models verify Order tests.cli.orders:app", "models verify tests.cli.orders:app Order`"),
+        ("models rebuild Order tests.cli.orders", "models rebuild APP Order tests.cli.orders`"),
+        ("models retry Order day:1", "models retry APP Order day:1`"),
+        ("models retry Order no_such_module:app", "models retry APP Order no_such_module:app`"),
+        ("models drop Order 7 tests.cli.orders:app --yes", "models drop tests.cli.orders:app Order 7`"),
+        ("models parked Order", "models parked APP Order`"),
+        ("send PlaceOrder order_id=1", "send APP PlaceOrder order_id=1`"),
+        ("send order_id=1", "send APP order_id=1`"),
+        ("ask GetOrder tests.cli.orders:app --order-id 1", "ask tests.cli.orders:app GetOrder --order-id 1`"),
+    ],
+)
+def test_where_another_word_stands_in_the_applications_place_it_is_shown_where_it_comes(
+    cli: Run, words: str, mend: str
+) -> None:
+    ended = cli(*words.split())
+    assert (ended.status, ended.out) == (2, "")
+    assert "where the application is expected" in ended.err
+    assert f"the application comes first: `twofold {mend}" in ended.err
+
+
+def test_the_shown_command_line_is_written_as_for_a_shell(cli: Run) -> None:
+    assert "`twofold send APP AddTask 'title=water the plants'`" in cli("send", "AddTask", "title=water the plants").err
+
+
+def test_an_application_of_which_only_the_module_is_wrong_is_told_as_such(cli: Run) -> None:
+    told = cli("models", "verify", "no_such_module:app", "Order").err
+    assert "there is no module 'no_such_module'" in told
+    assert "comes first" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        ("models rebuild Order", "models rebuild APP NAME`"),
+        ("models drop Order", "models drop APP NAME KEY`"),
+        ("models verify", "models verify APP [NAME]`"),
+        ("describe", "describe APP`"),
+    ],
+)
+def test_where_a_word_is_missing_it_is_shown_how_the_command_is_written(cli: Run, words: str, usage: str) -> None:
+    ended = cli(*words.split())
+    assert (ended.status, ended.out) == (2, "")
+    assert f"expected `twofold {usage}" in ended.err
+    assert f"see: twofold {usage.split(' APP')[0]} --help" in ended.err
+
+
+@pytest.mark.parametrize(
     ("name", "text", "told"),
     [
         ("broken_syntax", "def\n", "broken_syntax.py:1"),

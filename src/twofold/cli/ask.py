@@ -18,7 +18,7 @@ from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, View
 from twofold.cli.output import Output, for_people, print_json, print_note
 from twofold.cli.progress import Progress
 from twofold.cli.status import CommandLineError
-from twofold.cli.target import load
+from twofold.cli.target import load_before
 from twofold.errors import NotFresh
 from twofold.message import Query
 from twofold.node import Node
@@ -56,7 +56,7 @@ def ask(
             raise CommandLineError("expected an application and a query: `twofold ask APP NAME field=value …`")
         print_help("ask")
         return
-    app = load(target)
+    app = load_before("ask", target, *words)
     query: Query[Any] | None = message_or_help("ask", target, app.queries, words, body=body, help_wanted=help)
     if query is None:
         return

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 import cyclopts
-from cyclopts.exceptions import CycloptsError
+from cyclopts.exceptions import CycloptsError, MissingArgumentError
 
 import twofold
 from twofold.cli.ask import ask
@@ -92,7 +92,9 @@ def _executed(words: list[str]) -> int:
         sys.stdout.flush()
         return status if isinstance(status, Status) else Status.DONE
     except CycloptsError as error:
-        print_problem("error", f"{error}\nsee: twofold {_command_in(words)}--help")
+        command = _command_in(words)
+        expected = f"\nexpected `{_usage(command)}`" if _lacks_a_word(error) else ""
+        print_problem("error", f"{error}{expected}\nsee: {' '.join(['twofold', *command, '--help'])}")
         return Status.INVALID
     except CommandLineError as error:
         print_problem("error", str(error))
@@ -128,5 +130,26 @@ def _told(error: Exception, label: str, message: str, status: Status) -> Status:
     return status
 
 
-def _command_in(words: Sequence[str]) -> str:
-    return f"{words[0]} " if words and not words[0].startswith("-") and words[0] in program() else ""
+def _command_in(words: Sequence[str]) -> list[str]:
+    """Return the words that name the command."""
+    found: list[str] = []
+    app = program()
+    for word in words:
+        if word.startswith("-") or word not in app:
+            break
+        app = app[word]
+        found.append(word)
+    return found
+
+
+def _lacks_a_word(error: CycloptsError) -> bool:
+    return isinstance(error, MissingArgumentError) and error.argument is not None and error.argument.index is not None
+
+
+def _usage(command: Sequence[str]) -> str:
+    """Return how a command is written, without its options."""
+    app = program()
+    for word in command:
+        app = app[word]
+    placed = [each for each in app.assemble_argument_collection() if each.index is not None]
+    return " ".join(["twofold", *command, *(each.name if each.required else f"[{each.name}]" for each in placed)])

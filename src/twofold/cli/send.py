@@ -16,7 +16,7 @@ from twofold.cli.message_command import message_or_help, print_help
 from twofold.cli.options import DEFAULT_URL, Body, Help, Json, Target, Url, Words
 from twofold.cli.output import for_people, print_json
 from twofold.cli.status import CommandLineError
-from twofold.cli.target import load
+from twofold.cli.target import load_before
 from twofold.context import Receipt
 from twofold.errors import Contended, Overloaded, StoreError, TimedOut
 from twofold.message import Command
@@ -52,7 +52,7 @@ def send(
             raise CommandLineError("expected an application and a command: `twofold send APP NAME field=value …`")
         print_help("send")
         return
-    app = load(target)
+    app = load_before("send", target, *words)
     command: Command | None = message_or_help("send", target, app.commands, words, body=body, help_wanted=help)
     if command is None:
         return

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
+import re
+import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 
 from twofold.app import App
 from twofold.cli.status import CommandLineError
 from twofold.errors import TwofoldError
+
+
+class _NoModule(CommandLineError):
+    """What was named is no module."""
 
 
 def load(target: str) -> App:
@@ -35,6 +43,48 @@ def load(target: str) -> App:
     return found
 
 
+def load_before(command: str, target: str, *words: str | None) -> App:
+    """Return the application of a command that takes more words behind it.
+
+    Args:
+        command: as it is given, such as `models verify`.
+        target: the word in the application's place.
+        words: what is behind it; None is left out.
+
+    Raises:
+        CommandLineError: as of `load`; where the word is another one's, it shows how the command is written.
+        TwofoldError: the module declares its application wrongly.
+    """
+    try:
+        return load(target)
+    except _NoModule as error:
+        if ":" in target:
+            raise
+        given = [word for word in words if word is not None]
+        raise CommandLineError(_misplaced(command, target, given)) from error
+
+
+def _misplaced(command: str, target: str, words: Sequence[str]) -> str:
+    named = next((word for word in words if _is_found(word)), None)
+    others = [word for word in words if word is not named]
+    mend = f"twofold {command} {shlex.join([named or 'APP', target, *others])}"
+    example = "" if named else ", with APP as in `profiles:app`"
+    return (
+        f"found {target!r} where the application is expected, and there is no module of that name in {os.getcwd()} "
+        f"or among the installed packages; the application comes first: `{mend}`{example}"
+    )
+
+
+def _is_found(word: str) -> bool:
+    """Tell whether a word has an application's form, and its package is there; nothing is imported."""
+    match = re.fullmatch(r"([^\W\d]\w*)(\.[^\W\d]\w*)*:([^\W\d][\w.]*)?", word)
+    try:
+        return match is not None and importlib.util.find_spec(match[1]) is not None
+    except ValueError:
+        # A module that was made, not found.
+        return False
+
+
 def _refuse_paths(target: str, name: str) -> None:
     if name.endswith(".py") or "/" in name or os.sep in name:
         module = name.removesuffix(".py").replace(os.sep, ".").replace("/", ".").strip(".")
@@ -42,7 +92,7 @@ def _refuse_paths(target: str, name: str) -> None:
             f"{target!r} names a file, expected a module; try `{module}:app` from the folder that the path starts in"
         )
     if not all(part.isidentifier() for part in name.split(".")):
-        raise CommandLineError(f"{target!r} names no module; expected `module:attribute`, as in `profiles:app`")
+        raise _NoModule(f"{target!r} names no module; expected `module:attribute`, as in `profiles:app`")
 
 
 def _look_in_current_directory() -> None:
@@ -58,7 +108,7 @@ def _imported(name: str) -> object:
         raise
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise CommandLineError(
+            raise _NoModule(
                 f"there is no module {name!r} in {os.getcwd()} or among the installed packages; "
                 "name it as in an import statement, from the folder that it lies in"
             ) from error

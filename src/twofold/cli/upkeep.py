@@ -14,7 +14,7 @@ from twofold.cli.options import DEFAULT_URL, Json, Target, Url, Views, require_h
 from twofold.cli.output import for_people, print_json, visible
 from twofold.cli.progress import Progress
 from twofold.cli.status import CommandLineError, Status
-from twofold.cli.target import load
+from twofold.cli.target import load_before
 from twofold.models import Models, open_models
 from twofold.read.comparison import Compared
 from twofold.read.parking import ParkedKey, Retried
@@ -57,7 +57,7 @@ def rebuild(
         with Progress(f"{'undoing' if undo else 'rebuilding'} {name}", 0) as bar:
             return await models.rebuild(name, undo=undo, force=force, progress=bar.reached)
 
-    found = _run(load(target), url, views, work)
+    found = _run(load_before("models rebuild", target, name), url, views, work)
     if not for_people(json):
         print_json(found)
         return
@@ -77,7 +77,7 @@ def verify(
 
     The read model goes on meanwhile. The exit status is 1 if any row is not what the history makes of it.
     """
-    app = load(target)
+    app = load_before("models verify", target, name)
 
     async def work(models: Models) -> list[Compared]:
         found: list[Compared] = []
@@ -103,7 +103,7 @@ def parked(
     target: Target, name: OptionalName = None, /, *, url: Url = DEFAULT_URL, views: Views = (), json: Json = False
 ) -> None:
     """Show the keys of which an event could not be applied, with the error and what waits behind it."""
-    app = load(target)
+    app = load_before("models parked", target, name)
 
     async def work(models: Models) -> list[tuple[str, ParkedKey]]:
         return [(each, key) for each in _names(app, name) for key in await models.parked(each)]
@@ -140,7 +140,7 @@ def retry(
     async def work(models: Models) -> Sequence[Retried]:
         return await models.retry_parked(name, key)
 
-    found = _run(load(target), url, views, work)
+    found = _run(load_before("models retry", target, name, key), url, views, work)
     if not for_people(json):
         print_json(found)
     for each in found if for_people(json) else ():
@@ -165,7 +165,7 @@ def drop(
     Args:
         yes: Do not ask.
     """
-    app = load(target)
+    app = load_before("models drop", target, name, key)
     require_history(url)
     if not yes:
         _ask(f"give up all parked events of {name} under {key}?")
