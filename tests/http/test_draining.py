@@ -97,10 +97,10 @@ async def stopped_under_load(process: subprocess.Popen[str], number: signal.Sign
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-@pytest.mark.parametrize("way", ["serve", "twofold run"])
+@pytest.mark.parametrize("way", ["serve", "twofold run", "twofold run --role write --role http"])
 async def test_every_sender_has_an_answer_and_it_is_true(tmp_path: Path, number: signal.Signals, way: str) -> None:
     url = f"sqlite:///{tmp_path}/data"
-    process = start(url) if way == "serve" else run(url)
+    process = start(url) if way == "serve" else run(url, *way.split()[2:])
     try:
         told = await stopped_under_load(process, number)
     finally:
@@ -111,8 +111,8 @@ async def test_every_sender_has_an_answer_and_it_is_true(tmp_path: Path, number:
     assert await stored(url) == told.acknowledged
 
 
-def run(url: str) -> subprocess.Popen[str]:
-    words = ["-m", "twofold.cli", "run", "examples.profiles.app:app", "--url", url, "--port", "0"]
+def run(url: str, *roles: str) -> subprocess.Popen[str]:
+    words = ["-m", "twofold.cli", "run", "examples.profiles.app:app", "--url", url, "--port", "0", *roles]
     return subprocess.Popen(
         [sys.executable, *words],
         cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
