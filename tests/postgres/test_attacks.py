@@ -125,11 +125,12 @@ async def test_a_forged_append_is_refused_or_leaves_a_true_history(writer: Conne
     await append(writer, deposits(2))
     [[names]] = await rows(place, "SELECT proargnames::text[] FROM pg_proc WHERE proname = 'append'")
     assert isinstance(names, list)
-    values = parameters(new_uuid(), deposits(2))
+    values, sql = parameters(new_uuid(), deposits(2)), statement("append")
     for name, value in FORGED[forged].items():
-        values[names.index(name)] = value
+        number = names.index(name) + 1
+        values[number - 1], sql = value, sql.replace(f"${number}::text::", f"${number}::")
     try:
-        await writer.fetch(statement("append"), *values)
+        await writer.fetch(sql, *values)
     except (asyncpg.PostgresError, asyncpg.DataError):
         assert await writer.fetchval("SELECT history.head()") == 2
     assert await inconsistencies(place) == []

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from asyncpg.pgproto import pgproto
 
 from twofold.history.boundary import Criterion
 from twofold.history.commit import told
@@ -18,10 +17,17 @@ from twofold.history.store import Appended, Conflict, Decision, Duplicate, Outco
 
 T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
+# As append.sql has it: ASCII's record separator, as between the texts of RFC 7464.
+_PARTING = "\x1e"
+_NOTHING = "null"
 
 
 def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
-    """Return the parameters of `history.append`: see its definition."""
+    """Return the parameters of `append.sql`, which are those of `history.append`: see its definition.
+
+    The driver takes its time for every element of a list, and the server for reading it. So numbers and ids are given
+    as the text of a list, and JSON texts as one text, parted by what no JSON holds.
+    """
     sent = [decision.submission for decision in decisions]
     conditions = [decision.condition for decision in decisions]
     kept = [told(decision) for decision in decisions]
@@ -30,12 +36,13 @@ def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
     criteria = [
         (n, criterion) for n, condition in enumerate(conditions, 1) for criterion in condition.selection.criteria
     ]
+    criterion_types, criterion_tags = sides(each for _, each in criteria)
     return [
         attempt,
-        [each.command_id for each in sent],
+        _list([each.command_id for each in sent]),
         [each.type for each in sent],
-        [each.payload.decode() for each in sent],
-        [_json(each.tags) for each in kept],
+        _PARTING.encode().join([each.payload for each in sent]).decode(),
+        _PARTING.join([_json(each.tags) for each in kept]),
         _unless([each.tenant for each in sent], ""),
         _unless([each.principal for each in sent], ""),
         _unless([each.outcome for each in kept], "accepted"),
@@ -44,23 +51,29 @@ def parameters(attempt: UUID, decisions: Sequence[Decision]) -> list[Any]:
         _unless([each.correlation_id for each in sent], None),
         _unless([each.causation_id for each in sent], None),
         _unless([each.attempts for each in decisions], 1),
-        [each.elapsed for each in decisions],
+        _list([each.elapsed for each in decisions]),
         _unless([each.is_first for each in sent], True),
         _unless([each.only_key for each in sent], False),
-        [each.after for each in conditions],
-        [each.seen for each in conditions],
-        [len(each.events) for each in decisions],
-        [number for number, decision in enumerate(decisions, 1) for _ in decision.events],
+        _list([each.after for each in conditions]),
+        _list([each.seen for each in conditions]),
+        _list([len(each.events) for each in decisions]),
+        _list([number for number, decision in enumerate(decisions, 1) for _ in decision.events]),
         [each.type for each in events],
-        [each.version for each in events],
-        [each.payload.decode() for each in events],
-        [pgproto.UUID(each.id) for each in events],
-        [_json(each.tags) for each in events],
-        [number for number, _ in tags],
+        _list([each.version for each in events]),
+        _PARTING.encode().join([each.payload for each in events]).decode(),
+        _list([each.id.hex() for each in events]),
+        _PARTING.join([_json(each.tags) for each in events]),
+        _list([number for number, _ in tags]),
         [tag for _, tag in tags],
-        [number for number, _ in criteria],
-        *sides(each for _, each in criteria),
+        _list([number for number, _ in criteria]),
+        _PARTING.join([each or _NOTHING for each in criterion_types]),
+        _PARTING.join([each or _NOTHING for each in criterion_tags]),
     ]
+
+
+def _list(values: Sequence[int | str | UUID]) -> str:
+    """Return numbers or ids as PostgreSQL reads a list: JSON but for the brackets."""
+    return f"{{{_encoder.encode(values)[1:-1].decode()}}}"
 
 
 def _unless(values: list[T], usual: T) -> list[T] | None:
