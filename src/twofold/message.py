@@ -274,27 +274,23 @@ def _values_in(annotation: Any) -> Iterable[Any]:
 
 @cache
 def _tagger(message: type[msgspec.Struct]) -> Callable[[Any], tuple[str, ...]]:
-    fields = tagged_fields(message)
-    if len(fields) == 1 and not fields[0].many and not fields[0].path:
-        only, name, text = fields[0], fields[0].field, fields[0].texter
+    fields = [(field, field.field, field.texter) for field in tagged_fields(message)]
 
-        def one(value: Any) -> tuple[str, ...]:
-            found = getattr(value, name)
-            try:
-                return () if found is None else (text(found),)
-            except InvalidMessage as error:
-                raise _named(value, only, error) from None
-
-        return one
-
-    def several(value: Any) -> tuple[str, ...]:
+    def plain(value: Any) -> tuple[str, ...]:
         found: dict[str, None] = {}
-        for field in fields:
-            for part in field.values(value):
-                found[tag_in(value, field, part)] = None
+        for field, name, text in fields:
+            part = getattr(value, name)
+            if part is not None:
+                try:
+                    found[text(part)] = None
+                except InvalidMessage as error:
+                    raise _named(value, field, error) from None
         return tuple(found)
 
-    return several
+    def nested(value: Any) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(tag_in(value, field, part) for field, *_ in fields for part in field.values(value)))
+
+    return nested if any(field.many or field.path for field, *_ in fields) else plain
 
 
 def tags_of(message: msgspec.Struct) -> tuple[str, ...]:
