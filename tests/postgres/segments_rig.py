@@ -145,14 +145,19 @@ class Two:
 
     async def check(self) -> None:
         """Check the rows against a count of one's own."""
-        places: dict[str, list[int]] = {}
-        async for batch in self.history.read(EVERYTHING):
-            for recorded in batch:
-                places.setdefault(msgspec.json.decode(recorded.payload)["counter"], []).append(recorded.position)
-        instances = [PAIR.instance(row) for row in await rows_in(self.other, PAIR)]
-        found = [(each.counter, each.bumps, each.positions) for each in instances]
-        wanted = [(name, len(at), at) for name, at in sorted(places.items())]
-        assert found == wanted, f"other rows: {found}, counted are {wanted}"
+        await check_rows(self.other, PAIR, self.history)
+
+
+async def check_rows(store: PostgresViews, table: Table[Any], history: MemoryHistory) -> None:
+    """Check the rows of a read model that counts bumps, and notes their positions, against a count of one's own."""
+    places: dict[str, list[int]] = {}
+    async for batch in history.read(EVERYTHING):
+        for recorded in batch:
+            places.setdefault(msgspec.json.decode(recorded.payload)["counter"], []).append(recorded.position)
+    instances = [table.instance(row) for row in await rows_in(store, table)]
+    found = [(each.counter, each.bumps, each.positions) for each in instances]
+    wanted = [(name, len(at), at) for name, at in sorted(places.items())]
+    assert found == wanted, f"other rows: {found}, counted are {wanted}"
 
 
 @asynccontextmanager
