@@ -13,6 +13,10 @@ class Changes:
     def __init__(self) -> None:
         self._tags: defaultdict[Mark, set[tuple[str, ...]]] = defaultdict(set)
 
+    def __bool__(self) -> bool:
+        """Tell whether anything was noted."""
+        return bool(self._tags)
+
     def add(self, type_: str, tags: tuple[str, ...]) -> None:
         """Note an event that came unseen, or that was seen and did not come."""
         for mark in marks_of(type_, tags):
@@ -20,7 +24,7 @@ class Changes:
 
     def touch(self, selection: Selection) -> bool:
         """Tell whether an event that was noted belongs to a selection."""
-        return bool(self._tags) and any(self._touch(criterion) for criterion in selection.criteria)
+        return any(self._touch(criterion) for criterion in selection.criteria)
 
     def _touch(self, criterion: Criterion) -> bool:
         if not criterion.types:

@@ -398,6 +398,8 @@ class GroupCommit:
 
     def _sift(self, changes: Changes, *, all_of_them: bool) -> None:
         """Send back to be decided again what rests on what has changed."""
+        if not changes and not all_of_them:
+            return
         kept: list[Pending] = []
         for pending in self._waiting:
             if all_of_them or changes.touch(pending.selection):
