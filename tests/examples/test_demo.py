@@ -67,7 +67,7 @@ class Demo:
 
     def end(self) -> tuple[int, str, str]:
         """Wait for its end; return status, all that it said, and its complaints."""
-        said, complaints = self.process.communicate(timeout=30)
+        said, complaints = self.process.communicate(timeout=60)
         return self.process.returncode, self.said + said, complaints
 
 
@@ -82,7 +82,7 @@ def running(log: Path, **environment: object) -> Iterator[Demo]:
 
 
 def status_of(port: int, path: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -96,7 +96,7 @@ def listens(port: int) -> bool:
 
 
 def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -181,11 +181,11 @@ def test_every_command_counts_once_although_the_server_is_killed_amid_the_traffi
         traffic = Traffic(HOST, port)
         try:
             for line in lines[: len(lines) // 2]:
-                assert traffic.send(line, timeout=20)
+                assert traffic.send(line, timeout=60)
             first.process.kill()
             with Server(tmp_path, port) as second:
                 for line in lines[len(lines) // 2 :]:
-                    assert traffic.send(line, timeout=20)
+                    assert traffic.send(line, timeout=60)
                 assert soon(lambda: traffic.accepted == len(lines) or traffic.problem is not None)
                 _, ready = second.get("/health/ready")
         finally:
@@ -218,7 +218,7 @@ def test_every_command_counts_once_although_answers_get_lost(tmp_path: Path) -> 
         traffic = Traffic(HOST, proxy.server_address[1])
         try:
             for line in lines:
-                assert traffic.send(line, timeout=20)
+                assert traffic.send(line, timeout=60)
             assert soon(lambda: traffic.accepted == len(lines) or traffic.problem is not None)
             _, ready = it.get("/health/ready")
         finally:
@@ -235,7 +235,7 @@ def test_the_server_ends_with_status_0_when_it_is_told_to_and_when_its_input_end
     with Server(tmp_path, 0) as let_go:
         assert let_go.process.stdin is not None
         let_go.process.stdin.close()
-        let_go.process.wait(20)
+        let_go.process.wait(60)
 
     assert (told.process.returncode, let_go.process.returncode) == (0, 0)
 

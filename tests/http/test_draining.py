@@ -20,6 +20,12 @@ from tests.http.test_server import CODE, ROOT, environment, start, stored
 
 pytestmark = pytest.mark.anyio
 
+# It waits longer for those who are slow to leave when they are asked to.
+PATIENT = """
+from twofold.http import server
+
+server._LINGER = 10
+"""
 ABRUPT = """
 import sys
 import threading
@@ -100,7 +106,7 @@ async def stopped_under_load(process: subprocess.Popen[str], number: signal.Sign
 @pytest.mark.parametrize("way", ["serve", "twofold run", "twofold run --role write --role http"])
 async def test_every_sender_has_an_answer_and_it_is_true(tmp_path: Path, number: signal.Signals, way: str) -> None:
     url = f"sqlite:///{tmp_path}/data"
-    process = start(url) if way == "serve" else run(url, *way.split()[2:])
+    process = start(url, code=PATIENT + CODE) if way == "serve" else run(url, *way.split()[2:])
     try:
         told = await stopped_under_load(process, number)
     finally:
@@ -112,9 +118,10 @@ async def test_every_sender_has_an_answer_and_it_is_true(tmp_path: Path, number:
 
 
 def run(url: str, *roles: str) -> subprocess.Popen[str]:
-    words = ["-m", "twofold.cli", "run", "examples.profiles.app:app", "--url", url, "--port", "0", *roles]
+    code = f"{PATIENT}\nimport runpy\nrunpy.run_module('twofold.cli', run_name='__main__')"
+    words = ["run", "examples.profiles.app:app", "--url", url, "--port", "0", *roles]
     return subprocess.Popen(
-        [sys.executable, *words],
+        [sys.executable, "-c", code, *words],
         cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -178,7 +185,7 @@ async def told_between_two_requests(process: subprocess.Popen[str], patience: in
 
 
 async def test_a_sender_is_asked_to_close_its_connection_before_the_server_does(tmp_path: Path) -> None:
-    process = start(f"sqlite:///{tmp_path}/data")
+    process = start(f"sqlite:///{tmp_path}/data", code=PATIENT + CODE)
     try:
         assert 0 not in await told_between_two_requests(process, patience=100_000)
     finally:
@@ -196,13 +203,14 @@ async def test_a_planted_bug_is_found_a_server_that_closes_connections_between_t
 
 
 async def test_a_stopping_server_is_not_ready_and_still_answers_queries(tmp_path: Path) -> None:
-    process = start(f"sqlite:///{tmp_path}/data")
+    process = start(f"sqlite:///{tmp_path}/data", code=PATIENT + CODE)
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
+        # The open connection holds it until all has been asked.
+        _, holding = await asyncio.open_connection(urlsplit(address).hostname, urlsplit(address).port)
         async with httpx2.AsyncClient(base_url=address, timeout=60) as http:
             assert (await http.get("/health/ready")).status_code == 200
-            # The open connection holds it for a moment.
             process.send_signal(signal.SIGTERM)
             answers: list[httpx2.Response] = []
             while not answers or answers[-1].status_code == 200:
@@ -212,6 +220,7 @@ async def test_a_stopping_server_is_not_ready_and_still_answers_queries(tmp_path
             assert answers[-1].headers["connection"] == "close"
             query = await http.get("/queries/GetProfile", params={"user_id": str(uuid4())})
             assert (query.status_code, query.json()) == (200, None)
+        holding.close()
         assert await asyncio.to_thread(process.wait, 60) == 0
     finally:
         process.kill()

@@ -176,8 +176,13 @@ def test_nodes_that_lose_their_leases_in_the_midst_of_it_apply_each_event_once(s
 
 
 def test_control_where_no_lease_and_no_checkpoint_is_looked_at_events_are_lost_or_counted_twice() -> None:
+    def races() -> None:
+        # One in sixty does not find it.
+        for seed in range(10):
+            run_virtually(race(AnyLease(seed)))
+
     with pytest.raises(AssertionError):
-        run_virtually(race(AnyLease(0)))
+        races()
 
 
 class Slow(MemoryViews):

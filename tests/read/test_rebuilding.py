@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -247,7 +248,15 @@ async def count_boxes(query: CountBoxes, boxes: View[Box]) -> int:
     return 0 if found is None else len(found.history)
 
 
-async def ask_while_rebuilding(store: ViewStore) -> None:
+class Asked(msgspec.Struct):
+    """How often it was answered, which position was shown last, and whether nobody asks any more."""
+
+    times: int = 0
+    last: Position = 0
+    over: bool = False
+
+
+async def ask_while_rebuilding(store: ViewStore, asked: Asked) -> None:
     """Append, ask and rebuild at once; every answer shows all that it promises, and never less than one before."""
     history = MemoryHistory()
     node = app.open("memory:", roles=["read", "project"])
@@ -261,19 +270,20 @@ async def ask_while_rebuilding(store: ViewStore) -> None:
             await asyncio.sleep(0.002)
 
     async def ask() -> None:
-        last = 0
         while going:
             answer = await node.answer(CountBoxes("a"))
+            asked.times += 1
             assert answer.position is not None
             # All events are of one box: what is counted is the position that is shown.
-            assert answer.value >= answer.position >= last, "queries went back in time, or saw half"
-            last = answer.position
+            assert answer.value >= answer.position >= asked.last, "queries went back in time, or saw half"
+            asked.last = answer.position
             await asyncio.sleep(0)
 
     async with node:
         await append(history, *(Packed("a", 1) for _ in range(300)))
         await node.caught_up()
         writing, asking = asyncio.create_task(write()), asyncio.create_task(ask())
+        asking.add_done_callback(lambda _: setattr(asked, "over", True))
         try:
             for undo in (False, True, False):
                 await node.rebuild(Box, undo=undo)
@@ -288,29 +298,46 @@ async def ask_while_rebuilding(store: ViewStore) -> None:
 
 
 async def test_queries_are_answered_all_the_time_and_never_from_less_than_before(tmp_path: Path) -> None:
-    await ask_while_rebuilding(SqliteViews(tmp_path))
-    await ask_while_rebuilding(MemoryViews())
+    await ask_while_rebuilding(SqliteViews(tmp_path), Asked())
+    await ask_while_rebuilding(MemoryViews(), Asked())
 
 
 class BehindIsFine(MemoryViews):
-    """A planted mistake: exchanges the two without a look at how far each is; here the spare is always behind."""
+    """A planted mistake: exchanges the two, once, without a look at how far each is.
+
+    It does so when the spare is behind what was shown; and the next batch comes no sooner than the next answers.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__()
+        self.asked = asked
+        self.until: int | None = None
 
     async def exchange(self, table: Table[Any]) -> bool:
+        if self.until is not None:
+            return await super().exchange(table)
         kept, spare = self._tables[table.versioned_name], self._tables[table.spare.versioned_name]
-        if spare.checkpoint < kept.checkpoint:
-            for here, there in zip(spare.segments, kept.segments, strict=True):
-                here.checkpoint, there.checkpoint = there.checkpoint, here.checkpoint
-            exchanged = await super().exchange(table)
-            for here, there in zip(spare.segments, kept.segments, strict=True):
-                here.checkpoint, there.checkpoint = there.checkpoint, here.checkpoint
-            return exchanged
-        await asyncio.sleep(0.003)
-        return False
+        while self.asked.last <= spare.checkpoint and not self.asked.over:
+            await asyncio.sleep(0.001)
+        # The first answer may have been on its way.
+        self.until = self.asked.times + 2
+        for here, there in zip(spare.segments, kept.segments, strict=True):
+            here.checkpoint, there.checkpoint = there.checkpoint, here.checkpoint
+        exchanged = await super().exchange(table)
+        for here, there in zip(spare.segments, kept.segments, strict=True):
+            here.checkpoint, there.checkpoint = there.checkpoint, here.checkpoint
+        return exchanged
+
+    async def apply(self, table: Table[Any], advance: Advance) -> bool:
+        while self.asked.times < (self.until or 0) and not self.asked.over:
+            await asyncio.sleep(0)
+        return await super().apply(table, advance)
 
 
 async def test_control_an_exchange_with_a_spare_that_is_behind_takes_queries_back_in_time() -> None:
+    asked = Asked()
     with pytest.raises(AssertionError, match="back in time"):
-        await ask_while_rebuilding(BehindIsFine())
+        await ask_while_rebuilding(BehindIsFine(asked), asked)
 
 
 async def segments(model: type[ReadModel], history: MemoryHistory, store: ViewStore) -> list[Any]:

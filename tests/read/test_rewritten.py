@@ -92,7 +92,7 @@ async def changed_behind_the_back(node: Node) -> None:
 
 async def seen_by_all(answers: AsyncGenerator[dict[str, int], None], node: Node) -> dict[str, int]:
     """Return what a watcher sees next, and whoever asks."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         seen = await anext(answers)
     # From the second time on, it is a kept answer.
     assert [await node.ask(Chimes()) for _ in range(3)] == [seen] * 3

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.faults.rough_history import GatedHistory
+from tests.faults.virtual import run_virtually
 from twofold import App, Command, Context, Event, Principal, Proceed, Receipt, Rejected, Tag, WriteModel
 from twofold.engines.memory import MemoryHistory
 from twofold.errors import ChangedSince, DeclarationError, HandlerFailed, OutcomeUnknown, TimedOut
@@ -271,7 +272,8 @@ async def test_an_acceptance_cannot_be_taken_back(caplog: pytest.LogCaptureFixtu
     assert "regret failed after the command was accepted" in caplog.text
 
 
-async def test_middleware_that_cuts_a_decision_off_leaves_its_outcome_unknown() -> None:
+async def cut_off() -> None:
+    """Let middleware give a decision up that is in the append by then."""
     history = GatedHistory(MemoryHistory())
     app = rooms()
 
@@ -290,12 +292,16 @@ async def test_middleware_that_cuts_a_decision_off_leaves_its_outcome_unknown() 
         assert again == Receipt(caught.value.command_id, 1, repeated=True)
 
 
-async def test_a_planted_bug_is_found_a_decision_that_was_cut_off_and_is_told_as_failed(
+def test_middleware_that_cuts_a_decision_off_leaves_its_outcome_unknown() -> None:
+    run_virtually(cut_off())
+
+
+def test_a_planted_bug_is_found_a_decision_that_was_cut_off_and_is_told_as_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Passage, "is_open", False)
     with pytest.raises(HandlerFailed, match="nothing was stored"):
-        await test_middleware_that_cuts_a_decision_off_leaves_its_outcome_unknown()
+        run_virtually(cut_off())
 
 
 async def test_a_deadline_cuts_middleware_off_too() -> None:
@@ -312,7 +318,7 @@ async def test_a_deadline_cuts_middleware_off_too() -> None:
         assert await node.history.head() == 0
 
 
-async def test_a_deadline_does_not_cut_off_what_comes_after_the_acceptance() -> None:
+def test_a_deadline_does_not_cut_off_what_comes_after_the_acceptance() -> None:
     app = rooms()
 
     @app.around_command
@@ -321,8 +327,11 @@ async def test_a_deadline_does_not_cut_off_what_comes_after_the_acceptance() -> 
         await asyncio.sleep(0.2)
         return receipt
 
-    async with app.open("memory:") as node:
-        assert (await node.send(Book("a"), timeout=0.1)).position == 1
+    async def main() -> None:
+        async with app.open("memory:") as node:
+            assert (await node.send(Book("a"), timeout=0.1)).position == 1
+
+    run_virtually(main())
 
 
 async def test_expectations_pass_through() -> None:

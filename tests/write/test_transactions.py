@@ -156,7 +156,8 @@ async def test_rows_and_events_are_stored_together(tmp_path: Path) -> None:
 async def test_what_is_not_accepted_leaves_its_ledger_entry_and_no_row(
     then: str, error: type[Exception], entry: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decide, "_PATIENCE", 0.05)
+    # Long enough for those before it in the transaction, whatever else the machine does.
+    monkeypatch.setattr(decide, "_PATIENCE", 1.0 if then == "wait" else 60.0)
     async with at(tmp_path) as node:
         sent = [node.send(Pay("a")), node.send(Pay("b", then=then)), node.send(Pay("c")), node.send(Note("d"))]
         answers = await asyncio.gather(*sent, return_exceptions=True)
@@ -210,8 +211,13 @@ async def test_the_write_models_of_a_handler_with_a_transaction_are_checked(tmp_
 
 
 async def test_what_was_decided_in_a_transaction_is_seen_by_all_who_decide_after_it(tmp_path: Path) -> None:
-    chance = random.Random(7)
-    async with at(tmp_path) as one, at(tmp_path) as other:
+    await decided_by_chance(tmp_path, 7)
+
+
+async def decided_by_chance(folder: Path, seed: int) -> None:
+    """Let two nodes decide many commands at once, of which each tells what it saw; check all of it."""
+    chance = random.Random(seed)
+    async with at(folder) as one, at(folder) as other:
         kinds = [Pay, Note, Close]
         sent = [chance.choice((one, other)).send(chance.choice(kinds)(chance.choice("abc"))) for _ in range(400)]
         await asyncio.gather(*sent, return_exceptions=True)
@@ -229,7 +235,7 @@ async def test_what_was_decided_in_a_transaction_is_seen_by_all_who_decide_after
                     assert event.balance == balances[event.account]
                 case Closed():
                     balances.pop(event.account, None)
-    assert dict(rows(tmp_path)) == balances
+    assert dict(rows(folder)) == balances
 
 
 async def test_many_commands_on_one_boundary_take_turns(tmp_path: Path) -> None:
@@ -376,6 +382,12 @@ def _work_always_first(group: GroupCommit) -> tuple[list[Pending], list[Pending]
     return (works, rest) if works else (rest, [])
 
 
+async def decided_by_chance_often(folder: Path) -> None:
+    # One in thirty does not find some of the bugs: which of two nodes is first, is for the machine to say.
+    for seed in range(20):
+        await decided_by_chance(folder / str(seed), seed)
+
+
 PLANTS: dict[str, tuple[Any, str, Any, Any]] = {
     "rows of a rejection stay": (
         SqliteHistory, "_make", _not_undone,
@@ -387,11 +399,11 @@ PLANTS: dict[str, tuple[Any, str, Any, Any]] = {
     ),
     "models do not hear of what was decided in a transaction": (
         GroupCommit, "_head_before", lambda group, outcomes: group.position,
-        test_what_was_decided_in_a_transaction_is_seen_by_all_who_decide_after_it,
+        decided_by_chance_often,
     ),
     "work is stored before what it rests on": (
         GroupCommit, "_next", _work_always_first,
-        test_what_was_decided_in_a_transaction_is_seen_by_all_who_decide_after_it,
+        decided_by_chance_often,
     ),
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from tests.faults.nodes import check_cache, check_history
 from tests.faults.processes import workers
 from tests.faults.stored import stored_in
 from tests.faults.worker import Options, decision
-from twofold.engines.sqlite import SqliteHistory
+from twofold.engines.sqlite import SqliteHistory, writer
 from twofold.engines.sqlite.writer import Writer
 from twofold.history.boundary import Condition, Criterion, Selection
 from twofold.history.store import Appended, Conflict, Outcome
@@ -33,6 +33,12 @@ async def pair(tmp_path: Path) -> AsyncIterator[tuple[SqliteHistory, SqliteHisto
     await other.close()
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn does not end by itself, however long the machine is at something else."""
+    monkeypatch.setattr(writer, "_TURN", 3600.0)
+
+
 async def append(history: SqliteHistory, after: int) -> Outcome:
     return (await history.append([decision("a", [after], Condition(BOUNDARY, after), "one:boundary")]))[0]
 
@@ -47,10 +53,12 @@ async def who_comes_first(one: SqliteHistory, other: SqliteHistory) -> tuple[Out
     return await append(one, 1), await greedy
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_who_lost_to_another_process_is_first_the_next_time(pair: tuple[SqliteHistory, SqliteHistory]) -> None:
     assert await who_comes_first(*pair) == (Appended(2, 2), Conflict(2))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_control_without_turns_the_other_process_wins_again(
     pair: tuple[SqliteHistory, SqliteHistory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +74,7 @@ async def test_a_turn_that_is_not_used_ends_by_itself(pair: tuple[SqliteHistory,
     assert await append(one, 2) == Appended(3, 3)
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_turn_ends_when_its_history_is_closed(
     pair: tuple[SqliteHistory, SqliteHistory], tmp_path: Path
 ) -> None:
