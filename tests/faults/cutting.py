@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import msgspec
 
+from tests.faults.clock import Clock
 from tests.faults.messages import Message
 from tests.faults.opening import open_history
 from tests.faults.places import Places
@@ -24,9 +25,13 @@ from twofold.history.record import Proposed, Submission
 from twofold.history.store import Appended, Decision, Duplicate, History, Outcome
 
 DEADLINE = 0.3
-# Where nothing has to wait for the deadline, a slow machine must not reach it.
-UNREACHED = 10.0
+# Where the deadline is not waited for, or passes on a clock that is put forward, a slow machine must not reach it.
+UNREACHED = 20.0
 PATIENCE = 3 * UNREACHED
+_SOMEBODY_WAITS = """
+    SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+"""
 
 Told: TypeAlias = Outcome | OutcomeUnknown | StoreBusy | StoreFailed | StoreUnavailable
 
@@ -78,13 +83,13 @@ async def hasty(url: str, kind: type[PostgresHistory] = PostgresHistory, deadlin
     return history
 
 
-async def live_through(direct: PostgresHistory, case: Case, of: Callable[[Message], bool] = of_append) -> Told | None:
+async def live_through(direct: PostgresHistory, case: Case, clock: Clock | None = None) -> Told | None:
     """Append while the connection goes wrong, again under the same id afterwards, and check what is stored.
 
     Args:
         direct: the history, by connections that do not go wrong.
         case: what goes wrong.
-        of: the messages that are counted.
+        clock: is put forward to the deadline once it has gone wrong; without one the deadline is waited for.
 
     Returns:
         What the sender was told, or None where the append has fewer messages.
@@ -99,8 +104,14 @@ async def live_through(direct: PostgresHistory, case: Case, of: Callable[[Messag
             for _ in range(case.earlier):
                 await until_appended(history)
             decision = made()
-            fault = proxy.fault = Fault(case.act, case.number, of, case.seconds)
-            answer = await told(history, decision)
+            fault = proxy.fault = Fault(case.act, case.number, of_append, case.seconds)
+            answering = asyncio.create_task(told(history, decision))
+            if clock is not None and await has_come(fault, answering):
+                await _give_up(answering, case, clock, direct)
+                if isinstance(await answering, StoreFailed):
+                    await proxy.left()
+                clock.forward(case.seconds)
+            answer = await answering
             proxy.mend()
             await proxy.quiet()
             await check(direct, decision, answer)
@@ -109,6 +120,29 @@ async def live_through(direct: PostgresHistory, case: Case, of: Callable[[Messag
         finally:
             await history.close()
     return answer if fault.has_struck else None
+
+
+async def has_come(fault: Fault, appending: asyncio.Future[Any]) -> bool:
+    """Return True when a fault has come; False where an append ends without it."""
+    coming = asyncio.create_task(fault.came.wait())
+    await asyncio.wait([appending, coming], return_when=asyncio.FIRST_COMPLETED)
+    coming.cancel()
+    return fault.has_struck
+
+
+async def _give_up(answering: asyncio.Task[Told], case: Case, clock: Clock, direct: PostgresHistory) -> None:
+    """Put the clock forward to an append's deadline, and to that of asking what became of it where nobody answers."""
+    clock.forward(case.deadline)
+    while not answering.done() and case.act != "black_hole" and not await somebody_waits(direct):
+        await asyncio.sleep(0.001)
+    while not answering.done():
+        clock.forward(case.deadline / 100)
+        await asyncio.sleep(0.001)
+
+
+async def somebody_waits(direct: PostgresHistory) -> bool:
+    """Tell whether somebody waits for a lock in the database, such as that of an append that was cut off half way."""
+    return bool((await direct._server.fetch(_SOMEBODY_WAITS))[0][0])
 
 
 async def until_appended(history: History) -> None:
@@ -155,19 +189,20 @@ async def at_every_message(
     """Live through a case for each message of an append; return what the senders were told.
 
     Args:
-        histories: as many cases are lived through at once, each on one of them.
+        histories: as many cases are lived through at once, each on one of them, but where the deadline passes.
         act: what goes wrong.
         earlier: see `Case`.
         seconds: see `Case`.
         pooled: see `Case`.
     """
     answers: list[Told] = []
-    ends_at_once = act in ("reset", "torn", "half_closed") or (act == "delayed" and seconds < DEADLINE)
-    deadline = UNREACHED if ends_at_once else DEADLINE
+    ends_at_once = act in ("reset", "torn", "half_closed") or (act == "delayed" and seconds < UNREACHED)
+    clock = None if ends_at_once else Clock()
+    together = histories if ends_at_once else histories[:1]
     while True:
-        numbers = range(len(answers) + 1, len(answers) + len(histories) + 1)
-        cases = [Case(act, number, earlier, seconds, pooled, deadline) for number in numbers]
-        several = await asyncio.gather(*map(live_through, histories, cases))
+        numbers = range(len(answers) + 1, len(answers) + len(together) + 1)
+        cases = [Case(act, number, earlier, seconds, pooled, UNREACHED) for number in numbers]
+        several = await asyncio.gather(*(live_through(*each, clock) for each in zip(together, cases, strict=True)))
         answers += [answer for answer in several if answer is not None]
         if None in several:
             return answers

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -50,10 +51,42 @@ class EarlyPositions(SqliteHistory):
         return first
 
 
+KEPT_BACK = 20
+
+
+class Late:
+    """Lets what was answered already be committed soon; all that comes once more than 20 were accepted is kept back.
+
+    So there is something to be lost whenever whoever answered is stopped, however slow that is.
+
+    Attributes:
+        may_come: set to let that be committed, too.
+    """
+
+    def __init__(self) -> None:
+        self.may_come = asyncio.Event()
+        self._accepted = 0
+
+    def enter(self, decisions: Sequence[Decision], outcomes: Sequence[Outcome]) -> None:
+        """Note what is answered."""
+        for each, outcome in zip(decisions, outcomes, strict=True):
+            self._accepted += each.rejection is None and isinstance(outcome, Appended)
+
+    async def wait(self) -> None:
+        """Return when what was noted last may be committed."""
+        await asyncio.sleep(0.02)
+        if self._accepted > KEPT_BACK:
+            await self.may_come.wait()
+
+
 class EarlyAnswers(SqliteHistory):
     """Answers before the commit, as if that could not be prevented any more."""
 
     _under_way: asyncio.Task[Sequence[Outcome]] | None = None
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._late = Late()
 
     async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         if self._under_way is not None:
@@ -63,11 +96,12 @@ class EarlyAnswers(SqliteHistory):
             async with self._writer.transaction() as connection:
                 outcomes = _append(connection, decisions)
                 raise InterruptedError
+        self._late.enter(decisions, outcomes)
         self._under_way = asyncio.create_task(self._append_later(decisions))
         return outcomes
 
     async def _append_later(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
-        await asyncio.sleep(0.02)
+        await self._late.wait()
         return await super().append(decisions)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from tests.faults.planted import held, unclaimed
+from tests.faults.planted import Late, held, unclaimed
 from twofold.clock import new_uuid
+from twofold.engines.postgres.address import Address
 from twofold.engines.postgres.batch import outcomes, parameters
 from twofold.engines.postgres.history import PostgresHistory
 from twofold.engines.postgres.statements import statement
@@ -67,6 +68,10 @@ class EarlyAnswers(PostgresHistory):
 
     _under_way: asyncio.Task[Sequence[Outcome]] | None = None
 
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self.late = Late()
+
     async def append(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
         if self._under_way is not None:
             with contextlib.suppress(StoreError):
@@ -78,11 +83,12 @@ class EarlyAnswers(PostgresHistory):
                 head, _, kinds, places = rows[0]
                 answers = outcomes(decisions, head, kinds, places)
                 raise _RolledBack
+        self.late.enter(decisions, answers)
         self._under_way = asyncio.create_task(self._append_later(decisions))
         return answers
 
     async def _append_later(self, decisions: Sequence[Decision]) -> Sequence[Outcome]:
-        await asyncio.sleep(0.02)
+        await self.late.wait()
         return await super().append(decisions)
 
 

@@ -103,8 +103,8 @@ class Proxy:
             link.open.set()
 
     async def left(self) -> None:
-        """Return when a client has left a connection that is held."""
-        while not any(link.is_left and not link.open.is_set() for link in self._links):
+        """Return when the clients of what is held, or delayed, have left it, and all else that they left has ended."""
+        while any(link.is_left != link.is_held for link in self._links):
             await asyncio.sleep(0.001)
 
     async def quiet(self) -> None:
@@ -150,6 +150,7 @@ class _Link:
         self._writers = [writer]
         self._conversation = Conversation()
         self._pumps: list[asyncio.Task[None]] = []
+        self._is_delayed = False
         self.open = asyncio.Event()
         self.open.set()
 
@@ -182,6 +183,11 @@ class _Link:
         """True where the client has gone."""
         return isinstance(self._reader, _Reader) and self._reader.has_ended
 
+    @property
+    def is_held(self) -> bool:
+        """True while something on its way here waits."""
+        return self._is_delayed or not self.open.is_set()
+
     def reset(self) -> None:
         """End both connections at once, so that both sides are told so."""
         for writer in self._writers:
@@ -211,7 +217,9 @@ class _Link:
         """Do what is planned; True where the message is to be passed on all the same."""
         match fault.act:
             case "delayed":
+                self._is_delayed = True
                 await asyncio.sleep(fault.seconds)
+                self._is_delayed = False
             case "black_hole":
                 self._proxy.open.clear()
             case "held":

@@ -8,8 +8,10 @@ from typing import cast
 import asyncpg
 import pytest
 
+from tests.faults.clock import Clock
 from tests.faults.cutting import (
-    DEADLINE,
+    PATIENCE,
+    UNREACHED,
     Case,
     at_every_message,
     check,
@@ -76,7 +78,7 @@ async def test_at_every_message_of_an_append_its_sender_is_told_the_truth(
 async def test_messages_that_come_after_the_deadline_have_no_effect_once_nothing_was_said_to_be_stored(
     histories: list[PostgresHistory],
 ) -> None:
-    answers = await at_every_message(histories, "delayed", earlier=1, seconds=3 * DEADLINE)
+    answers = await at_every_message(histories, "delayed", earlier=1, seconds=PATIENCE)
     assert {Appended, StoreFailed} <= {type(answer) for answer in answers}
 
 
@@ -96,7 +98,7 @@ async def test_an_append_that_was_cut_off_half_way_does_not_keep_its_lock_for_ev
     if not pooled and (await histories[0]._server.fetch(_CAN_END_HALF_SENT))[0][0] is None:
         pytest.skip("a server older than PostgreSQL 17 keeps the lock of a statement that was sent in part")
     async with Proxy(urls[0]) as proxy:
-        history = await hasty(proxy.url)
+        history = await hasty(proxy.url, deadline=1.0)
         history._server._session.pooled = pooled
         await until_appended(history)
         # The append has run, but what would end its transaction does not arrive.
@@ -122,7 +124,7 @@ async def test_control_where_given_up_appends_are_not_remembered_they_come_late_
     try:
         await connection.execute(NEVER_VOID)
         with pytest.raises(Lost, match="told that nothing was stored"):
-            await live_through(histories[0], Case("held", 1, earlier=1))
+            await live_through(histories[0], Case("held", 1, earlier=1, deadline=UNREACHED), Clock())
     finally:
         await connection.execute("DROP RULE never ON history.voided")
         await connection.close()

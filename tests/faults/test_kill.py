@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.killing import check_after_kill, check_read_models, kill_round, receipts_in
 from tests.faults.places import Places
+from tests.faults.planted import KEPT_BACK
 from tests.faults.processes import workers
 from tests.faults.stored import Lost
 from tests.faults.worker import Options, commands_of
@@ -55,7 +56,8 @@ def test_control_commands_that_are_acknowledged_before_their_commit_are_missed_a
     place = places.new()
     options = Options(place.url, count=100_000, planted="EarlyAnswers")
     with workers([("load", options)], "") as (worker,):
-        worker.wait_until(lambda said: len(said) > 20)
+        worker.wait_until(lambda said: len(receipts_in(said)) > KEPT_BACK)
         said = worker.kill()
+    assert len(receipts_in(said)) > KEPT_BACK
     with pytest.raises(Lost):
         check_after_kill(place, receipts_in(said))

@@ -23,6 +23,18 @@ _END = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name = 'twofold projector' AND datname = current_database()
 """
+_END_LEASES = """
+    UPDATE views.twofold_projections SET lease_until = clock_timestamp() WHERE holder LIKE '{0}';
+    DELETE FROM views.twofold_nodes WHERE name LIKE '{0}';
+    SELECT pg_notify('twofold_views', '')
+"""
+
+
+async def end_leases(place: PostgresPlace, holder: str = "%") -> None:
+    """Let the leases of a node, or of all, end now, and tell those who stand by."""
+    connection = await asyncpg.connect(place.url)
+    await connection.execute(_END_LEASES.format(holder))
+    await connection.close()
 
 
 async def stop_and_go_on(place: PostgresPlace, projecting: Sequence[Worker]) -> list[str]:
@@ -39,6 +51,7 @@ async def stop_and_go_on(place: PostgresPlace, projecting: Sequence[Worker]) -> 
         await asyncio.to_thread(stopped.wait_until, lambda said: len(said) > 1)
         # Of another row than the batch that waits: were that one stored, this would be counted again.
         await node.send(Deposit("account-1"))
+        await end_leases(place, status.holder)
         await node.caught_up(timeout=60)
         os.kill(pid, signal.SIGCONT)
         said: list[str] = await asyncio.to_thread(stopped.wait_until, lambda said: len(said) > 2)
@@ -52,6 +65,7 @@ def take_over(places: PostgresPlaces, where: Where) -> list[str]:
         for worker in projecting:
             worker.wait_until(lambda said: "ready" in said)
         said = asyncio.run(stop_and_go_on(place, projecting))
+    asyncio.run(end_leases(place))
     check_read_models(place, places.new())
     return said
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.faults.opening import node_at
 from tests.faults.places import PostgresPlaces
+from tests.faults.planted import KEPT_BACK
+from tests.faults.planted_postgres import EarlyAnswers
 from tests.faults.stopping import Load, check_after_stops, live_through
 from tests.faults.stored import Lost
 from twofold.testing import PostgresServer
@@ -29,8 +31,10 @@ async def test_control_commands_that_are_acknowledged_before_their_commit_are_mi
 ) -> None:
     place = own_databases.new()
     async with node_at(place.url, ["write"], "EarlyAnswers") as node:
+        assert isinstance(node.history, EarlyAnswers)
         async with Load(node, 1) as load:
-            await load.accepted(20)
+            await load.accepted(KEPT_BACK + 1)
             await asyncio.to_thread(own_server.restart, "immediate")
-        with pytest.raises(Lost):
-            load.answers.check(place.stored())
+            with pytest.raises(Lost):
+                load.answers.check(place.stored())
+            node.history.late.may_come.set()

@@ -20,7 +20,7 @@ from tests.faults.bank import Deposit, Inspect, Move, Ponder, Withdraw, bank
 from tests.faults.halting import Where, open_halting
 from tests.faults.opening import node_at, open_history
 from tests.faults.saying import say
-from tests.faults.spread import SHORT, spread_node
+from tests.faults.spread import spread_node
 from twofold import Command, Principal, Rejected
 from twofold.clock import new_id, new_uuid
 from twofold.errors import CannotRebuild, CommandIdReused
@@ -96,9 +96,9 @@ async def tail(options: Options) -> None:
     wrong: list[Any] = []
     numbers: dict[str, int] = {}
     last = options.after
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 80
     while last < options.after + options.count and not wrong and time.monotonic() < deadline:
-        await asyncio.wait_for(history.changed(last), 30)
+        await asyncio.wait_for(history.changed(last), 80)
         async for batch in history.read(EVERYTHING, after=last, limit=chance.choice((None, 1, 7, 500))):
             for recorded in batch:
                 content = msgspec.json.decode(recorded.payload)
@@ -234,7 +234,8 @@ async def project(options: Options) -> None:
     """Project until killed; `planted` says where to stop when asked to."""
     node = bank.open(options.url, roles=["project"])
     if options.planted:
-        node._lease = SHORT
+        # Long enough for a slow machine; a test that wants it to end ends it in the database.
+        node._lease = 10.0
         node._open_views = partial(open_halting, options.url, where_of(options), in_segments=False)
     async with node:
         say("ready")
