@@ -15,10 +15,12 @@ from tests.faults.opening import open_history
 from tests.faults.places import PostgresPlace, PostgresPlaces
 from tests.faults.planted_postgres import UNLOCKED
 from tests.faults.test_processes import follow
+from tests.postgres.raw import append
 from twofold.history.store import Appended
 
 pytestmark = pytest.mark.anyio
 
+_WAIT_FOR = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
 _HORIZON = """
     SELECT count(*) FROM history.events WHERE xmin::text::bigint < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 """
@@ -49,8 +51,16 @@ async def test_control_without_the_lock_appends_take_the_same_positions(database
     await (await open_history(database_place.url)).close()
     async with connected(database_place.url) as connection:
         await connection.execute(UNLOCKED)
-    with pytest.raises(AssertionError, match="append ended with 1"):
-        await asyncio.to_thread(follow, database_place, writers=4, each=250, readers=1)
+    async with connected(database_place.url) as staying, connected(database_place.url) as looking:
+        await staying.execute("BEGIN")
+        await append(staying, made())
+        following = asyncio.create_task(asyncio.to_thread(follow, database_place, writers=1, each=250, readers=1))
+        # Its first event is to have the position of the one that is not committed yet.
+        while not following.done() and not await looking.fetchval(_WAIT_FOR, staying.get_server_pid()):
+            await asyncio.sleep(0.01)
+        await staying.execute("COMMIT")
+        with pytest.raises(AssertionError, match="append ended with 1"):
+            await following
 
 
 async def test_transactions_that_stay_open_neither_hide_events_nor_hold_readers_up(
@@ -78,7 +88,7 @@ async def test_an_append_in_a_transaction_that_stays_open_holds_others_up_no_lon
     database_place: PostgresPlace,
 ) -> None:
     direct = await open_history(database_place.url)
-    history = await hasty(database_place.url)
+    history = await hasty(database_place.url, deadline=1.0)
     decision = made()
     async with connected(database_place.url) as staying:
         await staying.execute("BEGIN; SELECT history.lock()")

@@ -65,7 +65,8 @@ class AfterWrites:
 
 @asynccontextmanager
 async def projecting_at(url: str, kind: type[PostgresViews] = PostgresViews) -> AsyncIterator[PostgresViews]:
-    store = kind(None, Server(read_address(url, {}), "projector"))
+    # What is told to other nodes would come between the statements, here or there.
+    store = kind(None, Server(read_address(f"{url}?notify=off", {}), "projector"))
     await store.open()
     try:
         yield store

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from tests.postgres.catalog import ROLES, about, everything, remove_roles, rows
 from twofold.engines.postgres import migrate, schema
@@ -20,6 +21,15 @@ pytestmark = pytest.mark.anyio
 
 FIRST = Migration(1, "0001_first", "CREATE TABLE history.first (number int);")
 SECOND = Migration(2, "0002_second", "CREATE TABLE history.second (number int);")
+# For what was made before it, say, and is not committed.
+UNTIL_SOMEBODY_WAITS = """
+DO $$ BEGIN
+    FOR n IN 1..1000 LOOP
+        EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)));
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
+"""
 WRONG = Migration(2, "0002_wrong", "CREATE TABLE history.second (number int); SELECT 1 / 0;")
 
 
@@ -146,8 +156,7 @@ async def test_without_the_lock_migrations_that_run_at_once_fail(
 ) -> None:
     """The planted bug for the test above."""
     monkeypatch.setattr(schema, "_LOCK", "")
-    slow = Migration(1, "0001_first", "CREATE TABLE history.first (number int); SELECT pg_sleep(0.2);")
-    monkeypatch.setattr(schema, "MIGRATIONS", (slow,))
+    monkeypatch.setattr(schema, "MIGRATIONS", (replace(FIRST, text=FIRST.text + UNTIL_SOMEBODY_WAITS),))
     _, address = new(server)
     found = await asyncio.gather(*(migrate.initialise(address) for _ in range(4)), return_exceptions=True)
     assert any(isinstance(each, Exception) for each in found)

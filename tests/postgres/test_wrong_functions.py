@@ -29,8 +29,21 @@ from twofold.testing.contracts import HistoryContract as Suite
 pytestmark = pytest.mark.anyio
 
 NOBODY_WAITS: Change = ("    PERFORM history.lock();\n    IF current", "    IF current")
-# Two that do not wait for each other meet only if each takes a while.
-SLOWLY: Change = ("    now := clock_timestamp();", "    PERFORM pg_sleep(0.02);\n    now := clock_timestamp();")
+# Two that do not wait for each other meet only if each, having seen the head and before it stores, stays until another has
+# come, or has stored what it did not see; for 10 s at most, should it be alone.
+MEETING: Change = (
+    "    now := clock_timestamp();",
+    """
+    PERFORM pg_advisory_xact_lock_shared(1);
+    FOR n IN 1..CASE WHEN new_entries > 0 THEN 1000 ELSE 0 END LOOP
+        EXIT WHEN EXISTS (SELECT FROM history.events AS e WHERE e.position > append.head)
+            OR (SELECT count(*) > 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND database = (
+            SELECT oid FROM pg_database WHERE datname = current_database()));
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    now := clock_timestamp();
+    """,
+)
 ONE_DECIDES = "AND standing[other] = (other > seens[n])"
 
 WRONG: list[tuple[str, Change, Callable[..., Any], Given]] = [
@@ -116,7 +129,7 @@ async def test_a_wrong_function_is_found(
     given: Given,
     planted: Callable[[Sequence[Change]], str],
 ) -> None:
-    changes = [change, SLOWLY] if change is NOBODY_WAITS else [change]
+    changes = [change, MEETING] if change is NOBODY_WAITS else [change]
     engine = postgres_history(lambda: planted(changes))
     with pytest.raises((AssertionError, TimeoutError, ExceptionGroup, StoreError)):
         await run(test, engine, given)
