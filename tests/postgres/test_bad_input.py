@@ -85,7 +85,7 @@ async def test_an_append_that_the_server_gives_up_on_stores_nothing_and_says_so(
     url = server.database()
     async with bank.open(url, roles=["write"]) as node:
         await node.send(Deposit("a"))
-    server.execute(f"ALTER DATABASE {name_of(url)} SET statement_timeout = '300ms'")
+    server.execute(f"ALTER DATABASE {name_of(url)} SET statement_timeout = '1s'")
     other = await asyncpg.connect(url)
     async with bank.open(url, roles=["write"]) as node:
         async with other.transaction():

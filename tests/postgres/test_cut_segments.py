@@ -8,10 +8,12 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
+from tests.faults.clock import Clock
 from tests.faults.messages import Message
 from tests.faults.proxy import Act, Fault, Proxy
 from tests.postgres.segments_rig import PAIR, AnyEpoch, AnyEpochAndCheckpoint, Gate, Gated, two
 from tests.postgres.views_rig import rows
+from twofold.engines.postgres.address import read_address
 
 pytestmark = pytest.mark.anyio
 
@@ -110,10 +112,12 @@ async def test_a_segment_whose_connection_is_cut_at_any_message_of_a_batch_goes_
 
 async def come_late(url: str, kind: type[Gated]) -> None:
     """Hold a batch up on its way to the server until others have stored it, and more; then let it through."""
-    async with Proxy(url) as proxy, two(url, kind, f"{proxy.url}?deadline=0.5") as pair:
+    async with Proxy(url) as proxy, two(url, kind, proxy.url) as pair:
+        clock = Clock()
         fault = proxy.fault = Fault("held", 1, lambda message: of_batch(message) and message.kind == "B")
         await pair.bump()
         await fault.came.wait()
+        clock.forward(read_address(url, {}).deadline)
         await proxy.left()
         await pair.end_lease()
         await pair.caught_up()

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.faults.clock import Clock
 from tests.faults.messages import Message
 from tests.faults.proxy import Fault, Proxy
 from tests.postgres.planting import Change
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.anyio
 
 Planted = Callable[[Sequence[Change]], str]
 
+DEADLINE = 20.0
+
 
 def asks(message: Message) -> bool:
     """The message that makes the server run an append."""
@@ -35,8 +38,8 @@ def answers(message: Message) -> bool:
 
 
 @asynccontextmanager
-async def through_a_proxy(url: str, options: str = "?notify=off") -> AsyncIterator[tuple[PostgresHistory, Proxy]]:
-    async with Proxy(url) as proxy, opened(proxy.url + options) as history:
+async def through_a_proxy(url: str) -> AsyncIterator[tuple[PostgresHistory, Proxy]]:
+    async with Proxy(url) as proxy, opened(f"{proxy.url}?notify=off&deadline={DEADLINE}") as history:
         # The statement is prepared from now on, so that one message asks for an append.
         assert await append_one(history, decided(event())) == Appended(1, 1)
         yield history, proxy
@@ -84,11 +87,17 @@ async def test_nothing_is_stored_of_an_append_that_did_not_arrive(initialised: C
 
 
 async def test_where_nobody_answers_the_outcome_is_unknown_after_the_deadline(initialised: Callable[[], str]) -> None:
-    async with through_a_proxy(initialised(), "?notify=off&deadline=0.4") as (history, proxy):
-        sent = command()
-        proxy.fault = Fault("black_hole", of=answers)
+    async with through_a_proxy(initialised()) as (history, proxy):
+        sent, clock = command(), Clock()
+        fault = proxy.fault = Fault("black_hole", of=answers)
+        appending = asyncio.create_task(append_one(history, decided(event(), by=sent)))
+        await fault.came.wait()
+        # Of the append, and then of asking what became of it.
+        while not appending.done():
+            clock.forward(DEADLINE / 100)
+            await asyncio.sleep(0.001)
         with pytest.raises(OutcomeUnknown):
-            await append_one(history, decided(event(), by=sent))
+            await appending
         proxy.mend()
         assert await append_one(history, decided(event(), by=sent)) == Duplicate(2, True)
 
@@ -96,11 +105,16 @@ async def test_where_nobody_answers_the_outcome_is_unknown_after_the_deadline(in
 async def late_bytes(url: str) -> tuple[Position, Position]:
     """Hold an append back until it has been given up on; return the head then, and after it came."""
     async with connected(url, "NONE") as looking:
-        async with through_a_proxy(url, "?notify=off&deadline=0.4") as (history, proxy):
-            proxy.fault = Fault("held", of=asks)
+        async with through_a_proxy(url) as (history, proxy):
+            clock = Clock()
+            fault = proxy.fault = Fault("held", of=asks)
+            appending = asyncio.create_task(append_one(history, decided(event())))
+            await fault.came.wait()
+            clock.forward(DEADLINE)
             with pytest.raises(StoreFailed, match="before the deadline; nothing was stored"):
-                await append_one(history, decided(event()))
+                await appending
             before = await history.head()
+            await proxy.left()
             proxy.mend()
             others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             await history.close()

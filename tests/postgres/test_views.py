@@ -276,11 +276,11 @@ def test_names_are_numbered_in_the_order_of_their_first_use() -> None:
 
 async def test_a_statement_that_takes_too_long_is_ended_in_the_database(initialised: New) -> None:
     url = initialised()
-    async with opened(f"{url}?deadline=0.3") as store:
+    async with opened(url) as store, opened(f"{url}?deadline=1") as hasty:
         await prepared(store, NOTES)
         await put(store, NOTES, *SOME)
         with pytest.raises(StoreBusy):
-            await View(store, NOTES).sql("where pg_sleep(100) is null")
+            await View(hasty, NOTES).sql("where pg_sleep(100) is null")
         assert await everything(store, NOTES) == SOME
     running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(100) is null%'"
     while await rows(url, f"{running} AND pid <> pg_backend_pid()") != [(0,)]:
@@ -296,21 +296,24 @@ async def test_of_two_nodes_one_projects_and_the_other_takes_over_when_it_ends(i
     url = initialised() + options
     async with bank.open(url, roles=["write"]) as writer, bank.open(url, roles=["read"]) as reader:
         first = bank.open(url, roles=["project", "read"])
-        async with first, bank.open(url, roles=["project", "read"]) as second:
-            for number in range(1, 6):
+        async with first:
+            while await held_by(reader) != {first.name}:
+                await asyncio.sleep(0.01)
+            async with bank.open(url, roles=["project", "read"]) as second:
+                for number in range(1, 6):
+                    receipt = await writer.send(Deposit("a"))
+                    for node in (reader, first, second):
+                        found = await node.ask(GetStatement("a"), after=receipt)
+                        assert found is not None
+                        assert found.balance == number
+                assert await held_by(reader) == await held_by(second) == {first.name}
+                await first.close()
                 receipt = await writer.send(Deposit("a"))
-                for node in (reader, first, second):
-                    found = await node.ask(GetStatement("a"), after=receipt)
-                    assert found is not None
-                    assert found.balance == number
-            assert await held_by(reader) == await held_by(second) == {first.name}
-            await first.close()
-            receipt = await writer.send(Deposit("a"))
-            found = await second.ask(GetStatement("a"), after=receipt, timeout=30)
-            assert found is not None
-            assert found.balance == 6
-            await reader.ask(GetStatement("a"), after=receipt, timeout=30)
-            assert second.name in await held_by(reader)
+                found = await second.ask(GetStatement("a"), after=receipt, timeout=30)
+                assert found is not None
+                assert found.balance == 6
+                await reader.ask(GetStatement("a"), after=receipt, timeout=30)
+                assert second.name in await held_by(reader)
         assert await held_by(reader) == {None}
 
 

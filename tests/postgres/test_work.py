@@ -87,7 +87,7 @@ async def test_a_handler_that_fails_leaves_its_ledger_entry_and_no_row(initialis
 async def test_a_statement_that_takes_too_long_fails_alone(
     initialised: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twofold.write.decide._PATIENCE", 0.3)
+    monkeypatch.setattr("twofold.write.decide._PATIENCE", 1.5)
     app = App("slow")
 
     class Sleep(Command):
