@@ -19,8 +19,8 @@ from twofold.history.boundary import EVERYTHING
 from twofold.read.store import Advance
 from twofold.read.table import Table
 
-LONG, SHORT = 10.0, 0.4
-PATIENCE = 30.0
+LONG, SHORT = 10.0, 3.0
+PATIENCE = 120.0
 
 
 class Pair(ReadModel, key="counter", segments=2):
@@ -136,11 +136,12 @@ class Two:
         return standing.epoch
 
     async def end_lease(self) -> None:
-        """Let the one's lease end now, by the database's clock."""
+        """Let the one's lease end now, by the database's clock, as if it had not been there for long; tell the other."""
+        await rows(self._url, "DELETE FROM views.twofold_nodes WHERE name = 'one'")
         await rows(
             self._url,
-            "UPDATE views.twofold_projections SET lease_until = clock_timestamp(), lease = '0'"
-            f" WHERE segment = {self.mine} RETURNING 1",
+            "WITH ended AS (UPDATE views.twofold_projections SET lease_until = clock_timestamp(), lease = '0'"
+            f" WHERE segment = {self.mine} RETURNING 1) SELECT pg_notify('twofold_views', '') FROM ended",
         )
 
     async def check(self) -> None:

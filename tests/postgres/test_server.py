@@ -13,7 +13,7 @@ import pytest
 from tests.faults.clock import Clock
 from tests.faults.messages import Message
 from tests.faults.proxy import Fault, Proxy
-from tests.postgres.raw import connected, value
+from tests.postgres.raw import Connection, connected
 from twofold.engines.postgres.address import DatabaseRole, read_address
 from twofold.engines.postgres.migrate import initialise
 from twofold.engines.postgres.server import Server
@@ -143,15 +143,19 @@ async def test_a_call_is_not_tried_again(initialised: Callable[[], str]) -> None
             await server.call("SELECT 3")
 
 
-_SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+async def asleep(looking: Connection) -> set[int]:
+    """Return which sessions take their time; the server does not end one at once that its client has left."""
+    asked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    return {row[0] for row in await looking.fetch(asked)}
 
 
-async def put_off(server: Server, count: int, sleeping: int) -> list[Any]:
-    """Let some ask at once for what takes a minute, and the deadline pass when so many are asking."""
+async def put_off(server: Server, count: int) -> list[Any]:
+    """Let some ask at once for what takes a minute, and the deadline pass when all connections are in use."""
     clock = Clock()
-    asking = [asyncio.create_task(server.fetch("SELECT pg_sleep(60)")) for _ in range(count)]
     async with connected(server.address.url, "NONE") as looking:
-        while await value(looking, _SLEEPING) < sleeping:
+        before = await asleep(looking)
+        asking = [asyncio.create_task(server.fetch("SELECT pg_sleep(60)")) for _ in range(count)]
+        while len(await asleep(looking) - before) < server.address.connections:
             await asyncio.sleep(0.001)
     clock.forward(server.address.deadline)
     return await asyncio.gather(*asking, return_exceptions=True)
@@ -161,8 +165,8 @@ async def test_what_does_not_answer_is_cut_at_the_deadline_and_nobody_gets_its_c
     initialised: Callable[[], str],
 ) -> None:
     async with opened(f"{initialised()}?connections=1") as server:
-        for number in range(2):
-            (busy,) = await put_off(server, 1, number + 1)
+        for _ in range(2):
+            (busy,) = await put_off(server, 1)
             assert isinstance(busy, StoreBusy)
             assert "did not answer before the deadline" in str(busy)
             assert await fetched(server, "SELECT 1") == [(1,)]
@@ -170,7 +174,7 @@ async def test_what_does_not_answer_is_cut_at_the_deadline_and_nobody_gets_its_c
 
 async def test_who_finds_all_connections_in_use_is_told_so(initialised: Callable[[], str]) -> None:
     async with opened(f"{initialised()}?connections=2") as server:
-        ended = await put_off(server, 3, 2)
+        ended = await put_off(server, 3)
         assert sum("all 2 connections were in use" in str(each) for each in ended) == 1
 
 
