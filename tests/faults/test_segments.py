@@ -19,9 +19,9 @@ from twofold.node import Node
 def test_whoever_asks_whichever_node_reads_all_that_it_wrote(database_place: PostgresPlace) -> None:
     url = database_place.url
 
-    async def one(box: str, writer: Node, nodes: list[Node]) -> None:
+    async def one(box: str, writer: Node, nodes: list[Node], first: int = 1, last: int = 15) -> None:
         chance = Random(box)
-        for number in range(1, 16):
+        for number in range(first, last + 1):
             receipt = await writer.send(Fill(box))
             found = await chance.choice(nodes).ask(Count(box), after=receipt, timeout=30)
             assert found == (number, number)
@@ -35,17 +35,20 @@ def test_whoever_asks_whichever_node_reads_all_that_it_wrote(database_place: Pos
                 # Segments change hands while they are asked about, and again when the third one leaves.
                 await shared_among(front, 3)
             await asyncio.gather(*asking)
+            await shared_among(front, 2)
+            # How fast it is a projection knows from its second batch on.
+            await asyncio.gather(*(one(f"box-{n}", front, [front], 16, 17) for n in range(12)))
             boxes, _ = await front.models(details=True)
             assert len(boxes.segments) == 4
             for each in boxes.segments:
-                assert each.checkpoint == 12 * 15
+                assert each.checkpoint == 12 * 17
                 assert each.rate is not None
                 assert each.rate > 0
             assert boxes.rate is not None
             assert boxes.rate == sum(each.rate or 0 for each in boxes.segments)
 
     asyncio.run(main())
-    assert check_rows(database_place) == 12 * 15
+    assert check_rows(database_place) == 12 * 17
 
 
 async def stop_until_others_have_all(node: Node, projecting: list[Worker], stopped: Worker) -> None:

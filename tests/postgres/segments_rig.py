@@ -136,7 +136,7 @@ class Two:
         return standing.epoch
 
     async def end_lease(self) -> None:
-        """Let the one's lease end now, by the database's clock, as if it had not been there for long; tell the other."""
+        """Let the one's lease end now, by the database's clock, as if it had long been away; tell the other."""
         await rows(self._url, "DELETE FROM views.twofold_nodes WHERE name = 'one'")
         await rows(
             self._url,

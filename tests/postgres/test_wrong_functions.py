@@ -29,8 +29,8 @@ from twofold.testing.contracts import HistoryContract as Suite
 pytestmark = pytest.mark.anyio
 
 NOBODY_WAITS: Change = ("    PERFORM history.lock();\n    IF current", "    IF current")
-# Two that do not wait for each other meet only if each, having seen the head and before it stores, stays until another has
-# come, or has stored what it did not see; for 10 s at most, should it be alone.
+# Two that do not wait for each other meet only if each, having seen the head and before it stores, stays until another
+# has come, or has stored what it did not see; for 10 s at most, should it be alone.
 MEETING: Change = (
     "    now := clock_timestamp();",
     """
