@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -40,18 +40,22 @@ class Reader:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, self._elsewhere, sql, bindings)
 
-    def short(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = (), *, many: bool = False) -> Rows:
-        """Return all rows of a statement here and now; `many` runs it once for each of several bindings.
+    def short(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = (), *, budget: float = _BUDGET) -> Rows:
+        """Return all rows of a statement here and now.
 
         Raises:
-            apsw.InterruptError: it took longer than a few milliseconds.
+            apsw.InterruptError: it took longer than `budget`, a few milliseconds.
         """
-        self._deadline = time.perf_counter() + _BUDGET
+        return self._found(self._here.execute, sql, bindings, budget)
+
+    def each(self, sql: str, bindings: Sequence[Sequence[Any]]) -> Rows:
+        """Return all rows of a statement, run once for each of several bindings, here and now."""
+        return self._found(self._here.executemany, sql, bindings, float("inf"))
+
+    def _found(self, run: Callable[[str, Any], apsw.Cursor], sql: str, bindings: Any, budget: float) -> Rows:
+        self._deadline = time.perf_counter() + budget
         try:
-            if many:
-                self._deadline = float("inf")
-                return self._here.executemany(sql, bindings).fetchall()
-            return self._here.execute(sql, bindings).fetchall()
+            return run(sql, bindings).fetchall()
         except apsw.InterruptError:
             raise
         except apsw.Error as error:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import count
 from typing import Any
 
+import apsw
+
 from twofold.read.column import unpadded
-from twofold.read.index import Changes
+from twofold.read.index import Changes, Order
 from twofold.read.store import Page
-from twofold.read.table import Row, Table
+from twofold.read.table import Key, Row, Table
+from twofold.read.words import Word
 
 # No field can be named like these.
 _NUMBER, _WORDS = '"#"', '"#words"'
 _SEARCH = "__words"
 _TYPES = {"integer": "INTEGER", "boolean": "INTEGER", "real": "REAL", "bytes": "BLOB"}
+_ARRAYS: dict[str, Callable[[Iterable[Any]], Any]] = {"TEXT": tuple, "INTEGER": partial(array, "q")}
 _BETWEEN = "twofold_between"
+_SHAPES = 200
+_SOME_WORD = (Word("", begins=False),)
 
 
 class ViewSql:
@@ -31,6 +40,9 @@ class ViewSql:
         self.by_key = f"SELECT {columns} FROM {self.name} WHERE " + " AND ".join(
             f"{quoted(name)} = ?" for name in table.key
         )
+        kinds = [_TYPES.get(table.column(name).kind, "TEXT") for name in table.key]
+        self._array = _ARRAYS.get(kinds[0]) if len(kinds) == 1 else None
+        self._by_keys = f"SELECT {columns} FROM {self.name} WHERE {keys} IN carray(?)"
         written = [quoted(column.name) for column in table.columns] + ([_WORDS] if table.search else [])
         rest = [name for name in written if name not in map(quoted, table.key)]
         change = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
@@ -41,7 +53,17 @@ class ViewSql:
         self.delete = f"DELETE FROM {self.name} WHERE " + " AND ".join(f"{quoted(name)} = ?" for name in table.key)
         self.select = f"SELECT {columns} FROM {self.name} AS {self.live} "
         self._shown = columns
+        self._page_like = lru_cache(_SHAPES)(self._text_of_page)
         self._search = quoted(table.versioned_name + _SEARCH)
+
+    def by_keys(self, keys: Sequence[Key]) -> tuple[str, tuple[Any]] | None:
+        """Return the one statement that reads the rows of many keys, with its value; None where there is none.
+
+        It takes half the time of a statement for each key.
+        """
+        if self._array is None or len(keys) < 2:
+            return None
+        return self._by_keys, (apsw.carray(self._array(key for (key,) in keys)),)
 
     def rows(self, rows: Sequence[Row]) -> Iterator[Row]:
         """Yield rows as `upsert` takes them: with their words, where they are searched."""
@@ -124,84 +146,96 @@ class ViewSql:
 
     def page(self, page: Page) -> tuple[str, list[Any]]:
         """Return the statement that reads a page, with its values."""
-        where, values = self._where(page)
-        order = ", ".join(f"{self._sortable(name)}{' DESC' if down else ''}" for name, down in page.order)
-        limit = "" if page.limit is None else " LIMIT ?"
-        text = f"{self.select}{where} ORDER BY {order}{limit}"
+        text, values = self._page_like(_shape(page)), self._values(page)
         return text, values if page.limit is None else [*values, page.limit]
 
     def count(self, page: Page) -> tuple[str, list[Any]]:
         """Return the statement that counts rows, with its values."""
-        where, values = self._where(page)
-        return f"SELECT count(*) FROM {self.name} {where}", values
+        return f"SELECT count(*) FROM {self.name} {self._where(_shape(page))}", self._values(page)
 
-    def _where(self, page: Page) -> tuple[str, list[Any]]:
-        parts: list[str] = []
+    def _text_of_page(self, shape: Page) -> str:
+        order = ", ".join(f"{self._sortable(name)}{' DESC' if down else ''}" for name, down in shape.order)
+        return f"{self.select}{self._where(shape)} ORDER BY {order}{'' if shape.limit is None else ' LIMIT ?'}"
+
+    def _values(self, page: Page) -> list[Any]:
+        """Return the values of a page's condition, in the order in which `_where` numbers them."""
         values: list[Any] = []
         for name, value in page.equals:
-            text, more = self._equal(name, value)
-            parts.append(text)
-            values.extend(more)
-        for name, operator, bound in page.ranges:
-            parts.append(f"{self._sortable(name)} {operator} {self._mark(name)}")
-            values.append(bound)
+            if value is not None:
+                values += [value, unpadded(value)] if self._is_decimal(name) else [value]
+        values += [bound for _, _, bound in page.ranges]
         if page.words:
-            parts.append(f"{_NUMBER} IN (SELECT rowid FROM {self._search} WHERE {self._search} MATCH ?)")
             values.append(" AND ".join(f'"{word.text}"{" *" if word.begins else ""}' for word in page.words))
-        if page.after is not None:
-            text, more = self._beyond(page.order, page.after)
-            parts.append(text)
-            values.extend(more)
-        return ("WHERE " + " AND ".join(parts) if parts else ""), values
+        return [*values, *(value for value in page.after or () if value is not None)]
 
-    def _beyond(self, order: Sequence[tuple[str, bool]], after: Sequence[Any]) -> tuple[str, list[Any]]:
-        """Return the condition for rows that come after these values: a >= ? AND +((a > ?) OR (a IS ? AND b > ?) OR …).
+    def _where(self, shape: Page) -> str:
+        numbers = count(1)
+        parts = [
+            self._equal(name, numbers) if is_given else f"{quoted(name)} IS NULL" for name, is_given in shape.equals
+        ]
+        parts += [f"{self._sortable(n)} {operator} {self._mark(n, next(numbers))}" for n, operator, _ in shape.ranges]
+        if shape.words:
+            found = f"SELECT rowid FROM {self._search} WHERE {self._search} MATCH ?{next(numbers)}"
+            parts.append(f"{_NUMBER} IN ({found})")
+        if shape.after is not None:
+            given = zip(shape.order, shape.after, strict=True)
+            marks = [self._mark(name, next(numbers)) if is_given else "NULL" for (name, _), is_given in given]
+            parts.append(self._beyond(shape.order, marks, shape.after))
+        return "WHERE " + " AND ".join(parts) if parts else ""
+
+    def _beyond(self, order: Order, marks: Sequence[str], given: Sequence[bool]) -> str:
+        """Return the condition for rows that come after values: a >= ?1 AND +((a > ?1) OR (a IS ?1 AND b > ?2) OR …).
 
         The first part says where to begin in an index; the plus keeps the alternatives from being looked up one by one,
         after which the rows would have to be sorted.
         """
-        begin, values = self._begin(*order[0], after[0])
         alternatives: list[str] = []
-        for place, ((name, descending), value) in enumerate(zip(order, after, strict=True)):
-            same = [
-                (f"{self._sortable(n)} IS {self._mark(n)}", v) for (n, _), v in zip(order[:place], after, strict=False)
-            ]
-            step = list(self._step(name, descending, value))
-            alternatives.append(" AND ".join([text for text, _ in same] + [text for text, _ in step]))
-            values += [v for _, v in same] + [v for _, bound in step for v in bound]
-        return f"{begin}+(" + " OR ".join(f"({text})" for text in alternatives) + ")", values
+        same: list[str] = []
+        for (name, descending), mark, is_given in zip(order, marks, given, strict=True):
+            alternatives.append(" AND ".join([*same, self._step(name, descending, mark, is_given)]))
+            same.append(f"{self._sortable(name)} IS {mark}")
+        return f"{self._begin(*order[0], marks[0], given[0])}+({' OR '.join(f'({each})' for each in alternatives)})"
 
-    def _begin(self, name: str, descending: bool, value: Any) -> tuple[str, list[Any]]:
-        if value is None or (descending and self._table.column(name).optional):
-            return "", []
-        return f"{self._sortable(name)} {'<=' if descending else '>='} {self._mark(name)} AND ", [value]
+    def _begin(self, name: str, descending: bool, mark: str, is_given: bool) -> str:
+        if not is_given or (descending and self._table.column(name).optional):
+            return ""
+        return f"{self._sortable(name)} {'<=' if descending else '>='} {mark} AND "
 
-    def _step(self, name: str, descending: bool, value: Any) -> Iterator[tuple[str, list[Any]]]:
-        column, mark = self._sortable(name), self._mark(name)
-        if value is None:
-            yield ("FALSE" if descending else f"{column} IS NOT NULL"), []
-        elif descending:
-            yield f"({column} < {mark} OR {column} IS NULL)", [value]
-        else:
-            yield f"{column} > {mark}", [value]
+    def _step(self, name: str, descending: bool, mark: str, is_given: bool) -> str:
+        column = self._sortable(name)
+        if not is_given:
+            return "FALSE" if descending else f"{column} IS NOT NULL"
+        return f"({column} < {mark} OR {column} IS NULL)" if descending else f"{column} > {mark}"
 
-    def _equal(self, name: str, value: Any) -> tuple[str, list[Any]]:
-        column = quoted(name)
-        if value is None:
-            return f"{column} IS NULL", []
-        if self._table.column(name).kind != "decimal":
-            return f"{column} = ?", [value]
+    def _equal(self, name: str, numbers: Iterator[int]) -> str:
+        column, near = quoted(name), f"{self._sortable(name)} = {self._mark(name, next(numbers))}"
+        if not self._is_decimal(name):
+            return near
         # Of decimals, 9.5 and 9.50 are two texts of one number; an index finds those that are near it.
-        exact = f"CASE WHEN instr({column}, '.') THEN rtrim(rtrim({column}, '0'), '.') ELSE {column} END = ?"
-        return f"{self._sortable(name)} = {self._mark(name)} AND {exact}", [value, unpadded(value)]
+        exact = f"CASE WHEN instr({column}, '.') THEN rtrim(rtrim({column}, '0'), '.') ELSE {column} END"
+        return f"{near} AND {exact} = ?{next(numbers)}"
+
+    def _is_decimal(self, name: str) -> bool:
+        return self._table.column(name).kind == "decimal"
 
     def _sortable(self, name: str) -> str:
         # Decimals are text, which keeps every digit; they sort as the nearest floating-point number.
-        is_decimal = self._table.column(name).kind == "decimal"
-        return f"CAST({quoted(name)} AS REAL)" if is_decimal else quoted(name)
+        return f"CAST({quoted(name)} AS REAL)" if self._is_decimal(name) else quoted(name)
 
-    def _mark(self, name: str) -> str:
-        return "CAST(? AS REAL)" if self._table.column(name).kind == "decimal" else "?"
+    def _mark(self, name: str, number: int) -> str:
+        return f"CAST(?{number} AS REAL)" if self._is_decimal(name) else f"?{number}"
+
+
+def _shape(page: Page) -> Page:
+    """Return what the text of a page's statement depends on: the page, with whether there is a value for each."""
+    return Page(
+        equals=tuple((name, value is not None) for name, value in page.equals),
+        ranges=tuple((name, operator, True) for name, operator, _ in page.ranges),
+        words=_SOME_WORD if page.words else (),
+        order=page.order,
+        after=None if page.after is None else tuple(value is not None for value in page.after),
+        limit=None if page.limit is None else 1,
+    )
 
 
 def drop(name: str, version: str) -> str:

@@ -143,8 +143,7 @@ class SqliteViews:
 
     async def load(self, table: Table[Any], keys: Sequence[Key]) -> Mapping[Key, Row]:
         """Return rows by key."""
-        rows = self._reader.short(self._sql(table).by_key, keys, many=True)
-        return {table.key_in(row): row for row in rows}
+        return {table.key_in(row): row for row in self._by_key(table, keys)}
 
     async def parked_keys(self, table: Table[Any]) -> Mapping[str, Position]:
         """Return the parked keys."""
@@ -170,9 +169,9 @@ class SqliteViews:
 
     async def rows_at(self, table: Table[Any], keys: Sequence[Key], segment: int = 0) -> tuple[Position, Sequence[Row]]:
         """Return rows and the checkpoint, read in one transaction."""
-        standing, sql = (statement("projection_standing"), (*_identity(table), segment)), self._sql(table).by_key
         with self._reader.snapshot():
-            return self._reader.short(*standing)[0][0], self._reader.short(sql, keys, many=True)
+            standing = self._reader.short(statement("projection_standing"), (*_identity(table), segment))
+            return standing[0][0], self._by_key(table, keys)
 
     async def apply(self, table: Table[Any], advance: Advance) -> bool:
         """Store a batch in one transaction; see `ViewStore.apply`."""
@@ -218,7 +217,7 @@ class SqliteViews:
 
     async def get(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
         """Return the rows that have these keys."""
-        return self._reader.short(self._sql(table).by_key, keys, many=True)
+        return self._by_key(table, keys)
 
     async def find(self, table: Table[Any], page: Page) -> Sequence[Row]:
         """Return a page of rows."""
@@ -278,6 +277,12 @@ class SqliteViews:
         here = [name for of, name in found if of == table.versioned_name]
         beside = [name for of, name in found if of != table.versioned_name]
         return changes(table.fingerprint, self._sql(table).indexes(), here, beside)
+
+    def _by_key(self, table: Table[Any], keys: Sequence[Key]) -> Sequence[Row]:
+        at_once = self._sql(table).by_keys(keys)
+        if at_once is None:
+            return self._reader.each(self._sql(table).by_key, keys)
+        return self._reader.short(*at_once, budget=float("inf"))
 
     def _projection(self, table: Table[Any]) -> tuple[Any, ...] | None:
         rows = self._reader.short(statement("projection"), _identity(table))
