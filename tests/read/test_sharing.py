@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -13,7 +14,8 @@ from tests.engines.view_mistakes import Leasing, replace
 from tests.faults.virtual import run_virtually
 from tests.read.sharing_rig import Member, bump, reached, rebuilt, shared_out, stored, there
 from tests.read.test_crash import InBatches
-from twofold.read import folding
+from twofold.read.batching import Batching
+from twofold.read.folding import Folding
 from twofold.read.projector import LEASE, Projector
 from twofold.read.store import Advance
 from twofold.read.table import Key, Row, Table
@@ -290,16 +292,16 @@ def test_control_a_released_segment_that_still_writes_is_found(monkeypatch: pyte
 def test_control_keys_that_are_told_apart_by_a_hash_of_the_process_are_lost_or_counted_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def of_the_process(name: str, fold: Folding | Batching, key: Key) -> bool:
+        assert isinstance(fold, Folding)
+        return hash((name, key)) % fold.table.segments == fold._segment
+
     async def main() -> None:
         history, store = await world()
         one, two = Member("one", history, store), Member("two", history, store)
-        salts = {id(each._folding): member.name for member in (one, two) for each in member.projectors}
-
-        def of_the_process(self: folding.Folding, values: tuple[Any, ...]) -> Key | None:
-            key = self.table.key_of(values)
-            return key if hash((salts.get(id(self)), key)) % self.table.segments == self._segment else None
-
-        monkeypatch.setattr(folding.Folding, "_key", of_the_process)
+        for member in (one, two):
+            for each in member.projectors:
+                monkeypatch.setattr(each._folding, "_is_here", partial(of_the_process, member.name, each._folding))
         async with there(one, two):
             await shared_out(one, two)
             await bump(history, 60)

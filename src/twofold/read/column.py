@@ -6,10 +6,11 @@ of, and values are turned into what every database can hold: None, bool, int, fl
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -305,6 +306,50 @@ def _time_text(value: datetime) -> str:
     if value.tzinfo is None:
         return value.isoformat(timespec="microseconds")
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "+00:00"
+
+
+def all_from_row(from_row: Callable[[Any], Any]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Return what restores the values of many rows, as `from_row` does it for one."""
+
+    def from_column(values: Sequence[Any]) -> Sequence[Any]:
+        if from_row is _uuid:
+            with contextlib.suppress(msgspec.ValidationError):
+                return msgspec.convert(values, list[UUID])
+        return [None if value is None else from_row(value) for value in values]
+
+    return from_column
+
+
+def all_to_row(column: Column, to_row: Callable[[Any], Scalar]) -> Callable[[list[Any]], Sequence[Scalar]]:
+    """Return what makes the values of many rows storable, as `to_row` does it for one, which it calls where it has to.
+
+    Of the commonest types, looking at all values together takes a fraction of the time.
+    """
+    bare = column.bare
+    look = _TOGETHER.get(bare) if isinstance(bare, type) else None
+
+    def to_column(values: list[Any]) -> Sequence[Scalar]:
+        if look is not None and set(map(type, values)) == {bare}:
+            found = look(values)
+            if found is not None:
+                return found
+        return list(map(to_row, values))
+
+    return to_column
+
+
+def _texts(values: list[Any]) -> Sequence[Scalar] | None:
+    text = "".join(values)
+    return values if text.isascii() and "\0" not in text else None
+
+
+def _integers(values: list[Any]) -> Sequence[Scalar] | None:
+    return values if min(values) >= -(2**63) and max(values) < 2**63 else None
+
+
+_TOGETHER: dict[Any, Callable[[list[Any]], Sequence[Scalar] | None]] = {
+    str: _texts, int: _integers, UUID: msgspec.to_builtins
+}  # fmt: skip
 
 
 def plain(value: Any) -> Any:

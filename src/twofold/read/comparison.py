@@ -169,10 +169,10 @@ class Comparison:
             touched = self._folding.keys_of(happening)
         except Exception:  # noqa: BLE001 - the application's code; such an event belongs to no row
             return
-        for key, values in touched.items():
+        for key in touched:
             if key in going:
                 try:
-                    rows[key] = self._folding.step(key, values, rows[key], happening)
+                    rows[key] = self._folding.step(key, rows[key], happening)
                 except Exception:  # noqa: BLE001 - the application's code; the row ends here, as in a projection
                     going.discard(key)
 

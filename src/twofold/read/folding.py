@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -34,20 +36,6 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     recorded: Recorded
     event: Event
     metadata: Metadata | None
-
-
-class Touched:
-    """The events of a batch for one row, and the key's values as the application knows them."""
-
-    __slots__ = ("happenings", "values")
-
-    def __init__(self, values: tuple[Any, ...]) -> None:
-        self.values = values
-        self.happenings: list[Happening] = []
-
-
-_UNKNOWN = Touched(())
-"""Stands for a row of which it is not known yet whether it is this segment's."""
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -82,8 +70,8 @@ class Folding:
         self._keys_of = row_keys(table.model)
         self._wants_metadata = wants_metadata(table.model)
         self._parked: dict[str, Position] = {}
-        self._keys: dict[tuple[Any, ...], Key | None] = {}
-        self._kept: OrderedDict[Key, Any] = OrderedDict()
+        self._is_here = lru_cache(_KEYS_KEPT)(self._belongs_here)
+        self._kept: dict[Key, Any] = {}
 
     async def take_up(self) -> None:
         """Begin from what the store has."""
@@ -101,35 +89,33 @@ class Folding:
             batch: the events.
             unsettled: the rows of the batch before, which may be on their way to the store yet.
         """
-        touched: dict[Key, Touched] = {}
-        known: dict[tuple[Any, ...], Touched | None] = {}
+        touched: dict[Key, list[Happening]] = {}
         parked: list[Parked] = []
         self._pace.begin()
         for start in range(0, len(batch), _FEW):
-            self._distribute(batch[start : start + _FEW], touched, known, parked)
+            self._distribute(batch[start : start + _FEW], touched, parked)
             if self._pace.is_due():
                 await self._pace.pause()
+        # In the order of the keys a database finds its pages in half the time.
+        touched = dict(sorted(touched.items(), key=itemgetter(0)))
         before = await self._load([key for key in touched if key not in self._kept], unsettled)
         rows: dict[Key, Row | None] = {}
         failed: list[Key] = []
         self._pace.begin()
-        for key, work in touched.items():
-            if not work.happenings:
-                # The event that would have been the first for it could not tell its other keys.
-                continue
-            if self._parked and text_of(key) in self._parked:
-                name = text_of(key)
-                parked.extend(Parked(name, happening.recorded.position) for happening in work.happenings)
-            elif not await self._fold_row(key, work, before, rows):
-                failed.append(key)
+        keys = self._unparked(touched, parked)
+        for some in (keys[start : start + _FEW] for start in range(0, len(keys), _FEW)):
+            try:
+                rows.update(await self._fold_rows(some, touched, before))
+            except Exception:  # noqa: BLE001 - found again with care, where it is told which event it was
+                failed.extend(some)
         if failed:
             before = await self._load(failed, unsettled)
             for key in failed:
                 self._fold_carefully(key, touched[key], before.get(key), rows, parked)
         for each in parked:
             self._parked.setdefault(each.key, each.position)
-        while len(self._kept) > _ROWS_KEPT:
-            self._kept.popitem(last=False)
+        for key in list(islice(self._kept, max(len(self._kept) - _ROWS_KEPT, 0))):
+            del self._kept[key]
         return Folded(rows, parked)
 
     @property
@@ -142,115 +128,112 @@ class Folding:
         loaded = await self._store.load(self.table, stored) if stored else {}
         return {**loaded, **{key: unsettled[key] for key in keys if key in unsettled}}
 
-    def _distribute(
-        self,
-        few: Sequence[Recorded],
-        touched: dict[Key, Touched],
-        known: dict[tuple[Any, ...], Touched | None],
-        parked: list[Parked],
-    ) -> None:
-        """Give events to the rows that they touch. `known` are the rows by key values, None those of other segments."""
-        keys_of, happening_of, others = self._keys_of, self.happening, known.get
+    def _distribute(self, few: Sequence[Recorded], touched: dict[Key, list[Happening]], parked: list[Parked]) -> None:
+        """Give events to the rows that they touch, as far as those are this segment's."""
         for recorded in few:
-            happening = happening_of(recorded)
+            happening = self.happening(recorded)
             try:
-                rows: list[Touched | None] = []
-                for values in keys_of(happening.event, happening.metadata):
-                    row = others(values, _UNKNOWN)
-                    if row is _UNKNOWN:
-                        row = known[values] = self._touch(values, touched)
-                    if row not in rows:
-                        rows.append(row)
+                keys = self.keys_of(happening)
             except Exception as error:  # noqa: BLE001 - the application's code; the event is parked with what it raised
                 if self._segment == 0:
                     report_parked(self.table.name, recorded, error)
                     parked.append(Parked(NO_KEY, recorded.position, f"{type(error).__name__}: {error}"))
                 continue
-            for row in rows:
-                if row is not None:
-                    row.happenings.append(happening)
+            for key in keys:
+                happenings = touched.get(key)
+                if happenings is not None:
+                    happenings.append(happening)
+                elif self._is_here(key):
+                    touched[key] = [happening]
 
-    def _touch(self, values: tuple[Any, ...], touched: dict[Key, Touched]) -> Touched | None:
-        """Return the row of key values, None where another segment's fold takes it."""
-        key = self._key(values)
-        if key is None:
-            return None
-        return touched.setdefault(key, Touched(values))
+    def _belongs_here(self, key: Key) -> bool:
+        return segment_of(key, self.table.segments) == self._segment
 
-    def _key(self, values: tuple[Any, ...]) -> Key | None:
-        """Return key values as the table holds them; None where another segment's fold takes them."""
-        try:
-            return self._keys[values]
-        except KeyError:
-            key = self.table.key_of(values)
-        if None in key:
-            raise self._lacks_key()
-        if len(self._keys) >= _KEYS_KEPT:
-            self._keys.clear()
-        is_here = segment_of(key, self.table.segments) == self._segment
-        self._keys[values] = key if is_here else None
-        return self._keys[values]
+    def _unparked(self, touched: Mapping[Key, Sequence[Happening]], parked: list[Parked]) -> list[Key]:
+        """Return the keys of rows that may be folded; the events of the others are parked."""
+        if not self._parked:
+            return list(touched)
+        keys: list[Key] = []
+        for key, happenings in touched.items():
+            name = text_of(key)
+            if name in self._parked:
+                parked.extend(Parked(name, happening.recorded.position) for happening in happenings)
+            else:
+                keys.append(key)
+        return keys
 
-    async def _fold_row(
-        self, key: Key, work: Touched, before: Mapping[Key, Row | None], rows: dict[Key, Row | None]
-    ) -> bool:
-        """Fold a row's events, keeping the instance for the next batch; False, and nothing kept, if one failed."""
-        instance = self._kept.pop(key, None)
-        try:
-            if instance is None:
-                row = before.get(key)
-                instance = None if row is None else self.table.instance(row)
-            evolve, is_due = self._evolve, self._pace.is_due
-            for happening in work.happenings:
-                instance = evolve(instance, work, happening)
+    async def _fold_rows(
+        self, keys: Sequence[Key], touched: Mapping[Key, Sequence[Happening]], before: Mapping[Key, Row | None]
+    ) -> dict[Key, Row | None]:
+        """Fold the events of some rows, keeping the instances for the next batch; nothing is kept if one failed."""
+        instances = self._instances(keys, before)
+        evolve, is_due = self._evolve, self._pace.is_due
+        for key in keys:
+            instance = instances.get(key)
+            for happening in touched[key]:
+                instance = evolve(instance, key, happening)
                 if is_due():
                     await self._pace.pause()
-            rows[key] = None if instance is None else self._row(key, instance)
-        except Exception:  # noqa: BLE001 - found again with care, where it is told which event it was
-            return False
-        if instance is not None:
-            self._kept[key] = instance
-        return True
+            instances[key] = instance
+        left = {key: instance for key, instance in instances.items() if instance is not None}
+        rows: dict[Key, Row | None] = dict.fromkeys(keys)
+        for key, row in zip(left, self.table.rows(left.values()), strict=True):
+            self._check_key(key, row)
+            rows[key] = row
+        self._kept.update(left)
+        return rows
+
+    def _instances(self, keys: Sequence[Key], before: Mapping[Key, Row | None]) -> dict[Key, Any]:
+        found = {key: self._kept.pop(key) for key in keys if key in self._kept}
+        stored = {key: row for key in keys if (row := before.get(key)) is not None}
+        found.update(zip(stored, self.table.instances(list(stored.values())), strict=True))
+        return found
 
     def _fold_carefully(
-        self, key: Key, work: Touched, before: Row | None, rows: dict[Key, Row | None], parked: list[Parked]
+        self,
+        key: Key,
+        happenings: Sequence[Happening],
+        before: Row | None,
+        rows: dict[Key, Row | None],
+        parked: list[Parked],
     ) -> None:
         """Fold event by event up to the one that cannot be taken; park that one and those after it."""
         name, good = text_of(key), before
-        for place, happening in enumerate(work.happenings):
+        for place, happening in enumerate(happenings):
             try:
-                good = self.step(key, work.values, good, happening)
+                good = self.step(key, good, happening)
             except Exception as error:  # noqa: BLE001 - the application's code; it is parked with what it raised
                 report_parked(self.table.name, happening.recorded, error)
                 parked.append(Parked(name, happening.recorded.position, f"{type(error).__name__}: {error}"))
-                parked.extend(Parked(name, later.recorded.position) for later in work.happenings[place + 1 :])
+                parked.extend(Parked(name, later.recorded.position) for later in happenings[place + 1 :])
                 break
             rows[key] = good
 
-    def step(self, key: Key, values: tuple[Any, ...], before: Row | None, happening: Happening) -> Row | None:
+    def step(self, key: Key, before: Row | None, happening: Happening) -> Row | None:
         """Return what one event makes of a row; None is no row. Raises what the application's code raises."""
         instance = None if before is None else self.table.instance(before)
-        instance = self._evolve(instance, Touched(values), happening)
+        instance = self._evolve(instance, key, happening)
         return None if instance is None else self._row(key, instance)
 
-    def keys_of(self, happening: Happening) -> Mapping[Key, tuple[Any, ...]]:
-        """Return the keys of all rows that an event touches, whatever their segment, with the application's values.
+    def keys_of(self, happening: Happening) -> Collection[Key]:
+        """Return the keys of all rows that an event touches, whatever their segment, each once.
 
         Raises what the application's code raises.
         """
-        found = {self.table.key_of(values): values for values in self._keys_of(happening.event, happening.metadata)}
-        if any(None in key for key in found):
-            raise self._lacks_key()
-        return found
+        keys = [self.table.key_of(values) for values in self._keys_of(happening.event, happening.metadata)]
+        for key in keys:
+            if None in key:
+                raise TypeError(f"the key {', '.join(self.table.key)} is missing from the event")
+        return keys if len(keys) == 1 else dict.fromkeys(keys)
 
     def happening(self, recorded: Recorded) -> Happening:
         """Return an event as rows meet it."""
         return Happening(recorded, self._codec.decode(recorded), recorded.metadata if self._wants_metadata else None)
 
-    def _evolve(self, instance: Any, work: Touched, happening: Happening) -> Any:
+    def _evolve(self, instance: Any, key: Key, happening: Happening) -> Any:
         """Fold one event into an instance, a fresh one if there is none; return None where its row is deleted."""
         if instance is None:
-            instance = self.table.fresh(work.values)
+            instance = self.table.fresh(key)
         if self._takes_metadata:
             verdict = instance.evolve(happening.event, happening.metadata)
         else:
@@ -264,12 +247,12 @@ class Folding:
 
     def _row(self, key: Key, instance: Any) -> Row:
         row: Row = self.table.row(instance)
-        if self.table.key_in(row) != key:
-            raise ValueError("evolve changed the key of its row")
+        self._check_key(key, row)
         return row
 
-    def _lacks_key(self) -> TypeError:
-        return TypeError(f"the key {', '.join(self.table.key)} is missing from the event")
+    def _check_key(self, key: Key, row: Row) -> None:
+        if self.table.key_in(row) != key:
+            raise ValueError("evolve changed the key of its row")
 
 
 def report_parked(name: str, recorded: Recorded, error: Exception) -> None:

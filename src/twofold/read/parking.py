@@ -194,14 +194,13 @@ class Parking:
 
     async def _step(self, name: str, recorded: Recorded, progress: Progress) -> None:
         happening = self._folding.happening(recorded)
-        found = next(((key, v) for key, v in self._folding.keys_of(happening).items() if text_of(key) == name), None)
-        if found is None:
+        key = next((key for key in self._folding.keys_of(happening) if text_of(key) == name), None)
+        if key is None:
             # As the code is now, the event does not touch this row.
             return
-        key, values = found
         if progress.key is None:
             progress.key, progress.row = key, (await self._store.load(self._table, [key])).get(key)
-        progress.row = self._folding.step(key, values, progress.row, happening)
+        progress.row = self._folding.step(key, progress.row, happening)
 
     async def _events(self, positions: Sequence[Position]) -> AsyncIterator[Recorded]:
         for run in _runs(positions):

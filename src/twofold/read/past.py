@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from twofold.errors import InvalidMessage, NoPast
@@ -96,16 +96,16 @@ class _Folds:
 
     def take(self, recorded: Recorded) -> None:
         happening = self._folding.happening(recorded)
-        for key, values in self._touched(happening):
+        for key in self._touched(happening):
             if key in self._going_on:
                 try:
-                    self.rows[key] = self._folding.step(key, values, self.rows[key], happening)
+                    self.rows[key] = self._folding.step(key, self.rows[key], happening)
                 except Exception:  # noqa: BLE001 - the application's code; a projection parks the key here
                     self._going_on.discard(key)
 
-    def _touched(self, happening: Happening) -> Iterable[tuple[Key, tuple[Any, ...]]]:
+    def _touched(self, happening: Happening) -> Collection[Key]:
         try:
-            return self._folding.keys_of(happening).items()
+            return self._folding.keys_of(happening)
         except Exception:  # noqa: BLE001 - the application's code; an event that cannot tell its keys is in no row
             return ()
 

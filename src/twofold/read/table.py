@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args
@@ -19,7 +19,7 @@ from twofold.history.boundary import Criterion, Selection
 from twofold.message import Event
 from twofold.model import ReadModel, check_read_model, fold_of, project_of
 from twofold.place import where_is
-from twofold.read.column import Column, Scalar, column_of, settled_form
+from twofold.read.column import Column, Scalar, all_from_row, all_to_row, column_of, settled_form
 from twofold.read.index import LONGEST_ENTRY, bytes_of, check_entry, indexes_of, limited_fields
 from twofold.read.words import VERSION, words_of
 
@@ -34,6 +34,7 @@ _SPARE = "_spare"
 # No longer than that, so that no name becomes longer by it.
 _SHADOW = "_check"
 _LONGEST_KEY = LONGEST_ENTRY
+_LONG = frozenset(("text", "bytes", "decimal"))
 _REFUSALS = (msgspec.MsgspecError, TypeError, ValueError, AttributeError)
 
 
@@ -72,13 +73,21 @@ class Table(Generic[M]):
         self.fingerprint = self._fingerprint()
         self.versioned_name = self._versioned_name()
         self._to_row = [column.to_row if not column.optional else _or_none(column.to_row) for column in self.columns]
+        self._to_columns = [
+            (attrgetter(column.name), all_to_row(column, convert))
+            for column, convert in zip(self.columns, self._to_row, strict=True)
+        ]
         self._from_row = [(n, column.from_row) for n, column in enumerate(self.columns) if column.from_row]
+        self._from_columns = [(n, all_from_row(convert)) for n, convert in self._from_row]
         self._settled = [(column.name, form) for column in self.columns if (form := settled_form(column))]
         _refuse_equal_names(model, [column.name for column in self.columns], "columns")
         _refuse_equal_names(model, self.key, "fields of the key")
         self._check_name()
         self._places = {column.name: place for place, column in enumerate(self.columns)}
         self._key_places = [self._places[name] for name in self.key]
+        self._only_key = (self._plain[self.key[0]], self._by_name[self.key[0]].to_row) if len(self.key) == 1 else None
+        self._key_fields = [(name, self._by_name[name].from_row) for name in self.key]
+        self._may_be_long = any(self._by_name[name].kind in _LONG for name in self.key)
         self._key_of_row = _picker(self._key_places)
         self._values = _picker([column.name for column in self.columns], attrgetter)
         self._limited = [
@@ -173,9 +182,27 @@ class Table(Generic[M]):
             row = tuple([convert(value) for convert, value in zip(self._to_row, self._values(instance), strict=True)])
         except _REFUSALS as error:
             raise self._refused(instance) from error
-        for fields in self._limited:
-            check_entry((name, row[place]) for name, place in fields)
+        self._check_entries((row,))
         return row
+
+    def rows(self, instances: Collection[M]) -> list[Row]:
+        """Return instances as rows: field by field, which takes half the time of one by one.
+
+        Raises:
+            TypeError: a field of some instance holds what its type does not allow, or what would not come back.
+        """
+        try:
+            fields = [to_column(list(map(value_of, instances))) for value_of, to_column in self._to_columns]
+        except _REFUSALS as error:
+            raise TypeError("some of the instances cannot be stored") from error
+        rows: list[Row] = list(zip(*fields, strict=True))
+        self._check_entries(rows)
+        return rows
+
+    def _check_entries(self, rows: Iterable[Row]) -> None:
+        for fields in self._limited:
+            for row in rows:
+                check_entry((name, row[place]) for name, place in fields)
 
     def _refused(self, instance: M) -> TypeError:
         """Return the error that tells which field of an instance cannot be stored."""
@@ -202,8 +229,8 @@ class Table(Generic[M]):
         if not rows:
             return []
         fields: list[Sequence[Any]] = list(zip(*rows, strict=True))
-        for place, convert in self._from_row:
-            fields[place] = [None if value is None else convert(value) for value in fields[place]]
+        for place, from_column in self._from_columns:
+            fields[place] = from_column(fields[place])
         return list(map(self.model, *fields))
 
     def words(self, row: Row) -> str:
@@ -218,9 +245,10 @@ class Table(Generic[M]):
         for name, settled in self._settled:
             setattr(instance, name, settled(getattr(instance, name)))
 
-    def fresh(self, key: Sequence[Any]) -> M:
-        """Return the instance before its first event."""
-        return self.model(**dict(zip(self.key, key, strict=True)))
+    def fresh(self, key: Key) -> M:
+        """Return the instance of a key before its first event, with the key's values as they come back."""
+        given = zip(self._key_fields, key, strict=True)
+        return self.model(**{name: value if convert is None else convert(value) for (name, convert), value in given})
 
     def key_of(self, values: Sequence[Any]) -> Key:
         """Return key values as the database holds them.
@@ -232,8 +260,8 @@ class Table(Generic[M]):
             raise InvalidFilter(
                 model=self.name, problem=f"expected a key of {len(self.key)} values, found {len(values)}"
             )
-        key = tuple(self.value(name, value) for name, value in zip(self.key, values, strict=True))
-        if sum(len(str(value)) for value in key) > _LONGEST_KEY / 4 and sum(map(bytes_of, key)) > _LONGEST_KEY:
+        key = tuple(map(self.value, self.key, values))
+        if self._may_be_long and sum(map(bytes_of, key)) > _LONGEST_KEY:
             raise InvalidFilter(model=self.name, problem=f"expected a key of at most {_LONGEST_KEY:,} bytes")
         return key
 
@@ -248,7 +276,7 @@ class Table(Generic[M]):
         Raises:
             InvalidFilter: no such column, or a value that is not of its type.
         """
-        column = self.column(name)
+        column = self._by_name.get(name) or self.column(name)
         if value is None:
             return None
         try:

@@ -80,7 +80,7 @@ async def _find_the_cause(app: App, table: Table[Any], history: MemoryHistory) -
             try:
                 for values in keys_of(event, meta):
                     key = table.key_of(values)
-                    row = rows.setdefault(key, table.fresh(values))
+                    row = rows.setdefault(key, table.fresh(key))
                     row.evolve(*(event, meta)[: 1 + fold.takes_metadata])
                     table.settle(row)
                     if None in key or table.key_in(table.row(row)) != key:
