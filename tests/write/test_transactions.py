@@ -12,6 +12,7 @@ import apsw
 import pytest
 
 from twofold import App, Command, Event, Query, Receipt, Rejected, Tag, Transaction, WriteModel
+from twofold.engines.sqlite import history as sqlite
 from twofold.engines.sqlite.history import SqliteHistory
 from twofold.errors import DeclarationError, HandlerFailed, NoTransactions, StatementFailed
 from twofold.node import Node
@@ -156,8 +157,9 @@ async def test_rows_and_events_are_stored_together(tmp_path: Path) -> None:
 async def test_what_is_not_accepted_leaves_its_ledger_entry_and_no_row(
     then: str, error: type[Exception], entry: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Long enough for those before it in the transaction, whatever else the machine does.
+    # Long enough for the others in the transaction, whatever else the machine does.
     monkeypatch.setattr(decide, "_PATIENCE", 1.0 if then == "wait" else 60.0)
+    monkeypatch.setattr(sqlite, "LONGEST", 60.0)
     async with at(tmp_path) as node:
         sent = [node.send(Pay("a")), node.send(Pay("b", then=then)), node.send(Pay("c")), node.send(Note("d"))]
         answers = await asyncio.gather(*sent, return_exceptions=True)
@@ -258,6 +260,7 @@ async def test_many_commands_on_one_boundary_take_turns(tmp_path: Path) -> None:
 async def test_commands_with_a_transaction_are_stored_many_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sqlite, "LONGEST", 60.0)
     batches: list[int] = []
     real = SqliteHistory.append
 
@@ -275,7 +278,7 @@ async def test_commands_with_a_transaction_are_stored_many_at_once(
 async def test_work_that_takes_long_does_not_keep_others_out_until_all_of_it_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twofold.engines.sqlite.history.LONGEST", 0.0)
+    monkeypatch.setattr(sqlite, "LONGEST", 0.0)
     async with at(tmp_path) as node:
         await asyncio.gather(*(node.send(Pay("a")) for _ in range(8)))
     assert rows(tmp_path) == [("a", 8)]
