@@ -27,10 +27,9 @@ def floor_rate(history: Path, folder: Path) -> Readings:
     return {"floor": events_in(rows) / seconds}
 
 
-def node_rate(history: Path, folder: Path) -> Readings:
+def node_rate(history: Path, expected: Sequence[tuple[Any, ...]], folder: Path) -> Readings:
     """Return the events a second of a node that has no read models yet, from its opening until it has caught up."""
     seconds = asyncio.run(_catch_up(history, folder))
-    _, expected = bare_projection.project(history / "history.db", folder / "expected.db")
     found = rows_of(folder / "views.db", _ROWS)
     check(found == expected, f"the read model's {len(found)} rows are not the {len(expected)} that a bare loop makes")
     return {"node": events_in(found) / seconds}
@@ -57,7 +56,8 @@ def measure(run: Run) -> Sequence[Row]:
     for keys in (run.sizes.few_keys, run.sizes.many_keys):
         with run.new_folder() as history:
             fill(history, users(keys), run.sizes.events)
-            series = run.interleave(partial(floor_rate, history), partial(node_rate, history))
+            _, expected = bare_projection.project(history / "history.db", history / "expected.db")
+            series = run.interleave(partial(floor_rate, history), partial(node_rate, history, expected))
         rows.append(
             row(
                 f"catch-up over {keys:,} keys", f"{run.sizes.events:,} events, no views.db; opening included", "/s",

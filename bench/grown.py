@@ -1,14 +1,19 @@
-"""Histories of growing length: there are more users the longer it is, about ten events of each."""
+"""Histories of growing length: there are more users the longer it is, about ten events of each.
+
+`python -m bench.grown URL LENGTH …` fills them one after another and says so at the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from itertools import chain
 from uuid import UUID
 
 from examples.profiles.app import app
 
+from bench.child import say
 from bench.commands import WRITE
 from bench.filled import append_all
 from bench.workload import registrations, updates
@@ -43,3 +48,9 @@ def fill(url: str, length: int) -> None:
             await append_all(node.history, chain(registrations(ids), updates(ids, length - len(ids))))
 
     asyncio.run(run())
+
+
+if __name__ == "__main__":
+    for url, length in zip(sys.argv[1::2], map(int, sys.argv[2::2]), strict=True):
+        fill(url, length)
+    say("filled")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,12 +11,11 @@ import msgspec
 
 from bench.chart import Chart, chart
 from bench.child import Child, child
-from bench.grown import fill
 from bench.postgres.server import rows_of, server
 from bench.result import Row, Target, check, row
 from bench.rounds import Run
 
-_ENGINES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
+_ENGINES = ("SQLite", "PostgreSQL")
 _SIZE = (
     "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname = 'history' AND c.relkind = 'r'"
@@ -41,28 +39,45 @@ class Store(msgspec.Struct, frozen=True):
     size: Callable[[], int]
 
 
+Stores: TypeAlias = Mapping[str, Mapping[int, Store]]
+
+
 def measure(run: Run) -> Sequence[Row | Chart]:
     """Measure each engine at each length; commands in rounds over all lengths in turn."""
-    found: Found = {quantity: {label: {} for label in _ENGINES.values()} for quantity in _CHARTS}
+    found: Found = {quantity: {label: {} for label in _ENGINES} for quantity in _CHARTS}
     with ExitStack() as stack:
         folder = stack.enter_context(run.new_folder())
         place = stack.enter_context(server())
-        stores: Mapping[str, Callable[[int], Store]] = {
-            "sqlite": partial(_sqlite, folder),
-            "postgres": lambda _: _postgres(place.database()),
+        lengths = run.sizes.growth
+        stores = {
+            "SQLite": {length: _sqlite(folder, length) for length in lengths},
+            "PostgreSQL": {length: _postgres(place.database()) for length in lengths},
         }
-        for engine, label in _ENGINES.items():
-            _measure_engine(run, label, stores[engine], found)
-    return [*(_row(run, label, found["commands"][label]) for label in _ENGINES.values()), *_charts(found)]
+        _fill(stores)
+        for label in _ENGINES:
+            _measure_engine(run, label, stores[label], found)
+    return [*(_row(run, label, found["commands"][label]) for label in _ENGINES), *_charts(found)]
 
 
-def _measure_engine(run: Run, label: str, stored: Callable[[int], Store], found: Found) -> None:
+def _fill(stores: Stores) -> None:
+    """Fill the histories of both engines side by side."""
+    with ExitStack() as stack:
+        fillers = []
+        for each in stores.values():
+            words = [word for length, store in each.items() for word in (store.url, length)]
+            fillers.append(stack.enter_context(child("bench.grown", *words)))
+        for filler in fillers:
+            check(filler.hear() == "filled", "a history was not filled")
+    for store in stores["PostgreSQL"].values():
+        # Else the server does it some time later, beside what is measured.
+        rows_of(store.url, "VACUUM ANALYZE")
+
+
+def _measure_engine(run: Run, label: str, stores: Mapping[int, Store], found: Found) -> None:
     count = max(50, run.sizes.level_commands // 4)
     with ExitStack() as stack:
         nodes: dict[int, Child] = {}
-        for length in run.sizes.growth:
-            store = stored(length)
-            fill(store.url, length)
+        for length, store in stores.items():
             found["bytes"][label][length] = [store.size() / length]
             program = ("bench.growth_child", store.url, length, min(count, length), run.sizes.asks // 4)
             nodes[length] = stack.enter_context(child(*program))

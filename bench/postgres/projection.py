@@ -14,7 +14,6 @@ from uuid import UUID
 import msgspec
 from examples.profiles.app import UpdateProfile, app
 
-from bench.catch_up import events_in
 from bench.child import Child, child
 from bench.commands import WRITE
 from bench.filled import fill_at
@@ -22,29 +21,21 @@ from bench.freshness import load_at, p99
 from bench.peers import environment
 from bench.peers.rates import check_durable
 from bench.postgres import bare_projection
-from bench.postgres.server import Server, place_of, rows_of, server
+from bench.postgres.filled import Filled
+from bench.postgres.server import Server, place_of, server
 from bench.result import Row, Target, check, row
 from bench.rounds import Readings, Run, Series
 from bench.sizes import Sizes
 from bench.workload import users
 
 _PEER = "the eventsourcing library's ProjectionRunner, on the same server"
-ROWS = "SELECT user_id, name, bio, updates FROM views.profile ORDER BY user_id"
-EXPECTED = (
-    "SELECT DISTINCT ON (user_id) user_id, name, bio, count(*) OVER (PARTITION BY user_id) - 1 "
-    "FROM (SELECT position, (payload::json->>'user_id')::uuid AS user_id, payload::json->>'name' AS name, "
-    "coalesce(payload::json->>'bio', '') AS bio FROM history.events) AS event ORDER BY user_id, position DESC"
-)
 
 
-def _catch_up(name: str, place: Server, keys: int, events: int, folder: Path) -> Readings:
-    url = place.database()
-    fill_at(url, users(keys), events)
+def _catch_up(name: str, history: Filled, folder: Path) -> Readings:
+    url = history.copy()
     seconds = asyncio.run(_caught_up(url))
-    found = rows_of(url, ROWS)
-    check(found == rows_of(url, EXPECTED), f"the read model's {len(found)} rows are not what the events make")
-    check(events_in(found) == events, "the read model has not seen every event")
-    return {name: events / seconds}
+    history.require(url)
+    return {name: history.events / seconds}
 
 
 async def _caught_up(url: str) -> float:
@@ -54,12 +45,10 @@ async def _caught_up(url: str) -> float:
         return time.perf_counter() - started
 
 
-def _bare(name: str, place: Server, keys: int, events: int, folder: Path) -> Readings:
-    url = place.database()
-    fill_at(url, users(keys), events)
-    seconds, found = bare_projection.project(url)
-    check(found == rows_of(url, EXPECTED), f"the floor's {len(found)} rows are not what the events make")
-    return {name: events / seconds}
+def _bare(name: str, history: Filled, folder: Path) -> Readings:
+    seconds, found = bare_projection.project(history.copy())
+    check(found == history.expected, f"the floor's {len(found)} rows are not what the events make")
+    return {name: history.events / seconds}
 
 
 def _peer_catch_up(name: str, place: Server, sizes: Sizes, folder: Path) -> Readings:
@@ -113,14 +102,15 @@ def _peer_freshness(name: str, place: Server, probes: int, folder: Path) -> Read
 
 def measure(run: Run) -> Sequence[Row]:
     """Measure catch-up over few keys and many, and freshness across three processes."""
-    # Each contender has a database of its own to be filled, so it is half as long as on SQLite.
+    # Each contender has a database of its own, so it is half as long as on SQLite.
     sizes = msgspec.structs.replace(run.sizes, events=run.sizes.events // 2)
     with server() as place:
+        few, many = (Filled(place, keys, sizes.events) for keys in (sizes.few_keys, sizes.many_keys))
         series = run.interleave(
-            partial(_bare, "bare few", place, sizes.few_keys, sizes.events),
-            partial(_catch_up, "few", place, sizes.few_keys, sizes.events),
-            partial(_bare, "bare many", place, sizes.many_keys, sizes.events),
-            partial(_catch_up, "many", place, sizes.many_keys, sizes.events),
+            partial(_bare, "bare few", few),
+            partial(_catch_up, "few", few),
+            partial(_bare, "bare many", many),
+            partial(_catch_up, "many", many),
             partial(_peer_catch_up, "peer", place, sizes),
             partial(_freshness, "fresh", place, sizes.probes, 0),
             partial(_freshness, "loaded", place, sizes.probes, sizes.load),

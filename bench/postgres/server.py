@@ -17,11 +17,15 @@ SETTINGS = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
 
 
 class Server:
-    """Gives databases; every measurement takes a new one a round."""
+    """Gives databases, empty ones or copies; every measurement takes a new one a round."""
 
-    def __init__(self, database: Callable[[], str], settings: dict[str, str]) -> None:
-        self.database = database
+    def __init__(self, database: Callable[[str], str], settings: dict[str, str]) -> None:
+        self._database = database
         self.settings = settings
+
+    def database(self, template: str = "template1") -> str:
+        """Return the URL of a new database, a copy of a template, which nobody is connected to."""
+        return self._database(template)
 
     @property
     def said(self) -> str:
