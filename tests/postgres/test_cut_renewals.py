@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.messages import Message
 from tests.faults.proxy import Act, Fault, Proxy
-from tests.postgres.segments_rig import SHORT, Gated, check_rows
+from tests.postgres.segments_rig import Gated, check_rows
 from tests.postgres.views_rig import opened, rows
 from tests.read.rig import append, codec_of, table_of
 from tests.read.sharing_rig import Bumped
@@ -27,6 +27,8 @@ from twofold.read.table import Table
 pytestmark = pytest.mark.anyio
 
 PATIENCE = 120.0
+# Who stands by looks again after a fifth of it.
+SHORT, LONG = 0.4, 600.0
 # Who tells news in the background would take a connection, and give it back, at any moment.
 CALM = f"?notify=off&deadline={PATIENCE}"
 
@@ -83,12 +85,12 @@ class Holder:
         store: the holder's.
     """
 
-    def __init__(self, url: str, proxy: Proxy, store: Renewing, others: Renewing) -> None:
+    def __init__(self, url: str, proxy: Proxy, store: Renewing, others: Renewing, lease: float) -> None:
         self.store = store
         self._url, self._proxy, self._others = url, proxy, others
         self._history = MemoryHistory()
         self._one, self._other = (
-            Projector(TALLY, self._history, each, codec_of(Tally), Freshness(each), holder=name, lease=SHORT)
+            Projector(TALLY, self._history, each, codec_of(Tally), Freshness(each), holder=name, lease=lease)
             for name, each in (("one", store), ("other", others))
         )
 
@@ -176,7 +178,7 @@ def of_claim(message: Message) -> bool:
 
 
 @asynccontextmanager
-async def holding(url: str, kind: type[Renewing] = Renewing) -> AsyncIterator[Holder]:
+async def holding(url: str, kind: type[Renewing] = Renewing, lease: float = SHORT) -> AsyncIterator[Holder]:
     async with (
         Proxy(url) as proxy,
         opened(f"{proxy.url}{CALM}", kind) as store,
@@ -185,7 +187,7 @@ async def holding(url: str, kind: type[Renewing] = Renewing) -> AsyncIterator[Ho
     ):
         assert isinstance(store, Renewing)
         assert isinstance(others, Renewing)
-        holder = Holder(url, proxy, store, others)
+        holder = Holder(url, proxy, store, others, lease)
         await holder.begin()
         yield holder
 
@@ -214,6 +216,7 @@ async def test_who_is_cut_at_any_message_of_a_renewal_and_is_late_has_lost_the_l
 async def test_control_who_takes_a_renewal_without_an_answer_as_granted_works_under_the_lease_of_another(
     initialised: Callable[[], str],
 ) -> None:
-    async with holding(initialised(), AnyHolder) as holder:
+    # So long that it does not find out by another renewal that it has lost the lease.
+    async with holding(initialised(), AnyHolder, LONG) as holder:
         with pytest.raises(AssertionError, match="two work under one lease"):
             await holder.lose("reset", 1)
