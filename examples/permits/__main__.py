@@ -13,7 +13,7 @@ from examples.permits.places import beside, views_of
 from examples.permits.server import ServerError, serve_until_let_go
 from examples.permits.traffic import TrafficError
 from twofold import TwofoldError
-from twofold.node import ROLES
+from twofold.storage import ROLES
 
 _DESCRIPTION = "A permit office on a real event log."
 _DEMO = """\

@@ -15,7 +15,7 @@ from typing import Any, Self
 from examples.permits.app import app
 from examples.permits.places import analytics_in, words_of
 from twofold.http import serve
-from twofold.node import ROLES, Role
+from twofold.storage import ROLES, Role
 
 HOST = "127.0.0.1"
 _START = 30.0

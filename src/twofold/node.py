@@ -1,11 +1,10 @@
-"""Node: an App that runs. The only place that picks storage engines."""
+"""Node: an App that runs, and all that may be asked of it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import copy
-import inspect
 import os
 import secrets
 import socket
@@ -13,7 +12,6 @@ import threading
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
-    Awaitable,
     Callable,
     Collection,
     Coroutine,
@@ -21,13 +19,11 @@ from collections.abc import (
 )
 from concurrent.futures import Future
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from twofold import clock, wire
 from twofold.arguments import (
-    check_limit,
     check_particulars,
     check_search,
     moment_in,
@@ -37,39 +33,33 @@ from twofold.arguments import (
     texts_in,
 )
 from twofold.context import ANONYMOUS, Context, Principal, Receipt
-from twofold.errors import InvalidAddress, NodeClosed, NoTransactions, RoleMissing, StoreError, UnknownMessage
+from twofold.errors import NodeClosed, StoreError, UnknownMessage
 from twofold.history.boundary import Criterion, Selection
 from twofold.history.ledger import RESULTS, LedgerEntry, LedgerSearch, Result
 from twofold.history.record import Position, Recorded, Submission
-from twofold.history.store import History, TransactionalHistory
+from twofold.history.store import History
 from twofold.message import Command, Query, tags_of
 from twofold.models import Model, Models
+from twofold.parts import Limits, Parts
 from twofold.read.answer import Answer
 from twofold.read.asking import Asking, Demand
 from twofold.read.comparison import Compared
 from twofold.read.filling import Told
-from twofold.read.freshness import Freshness
 from twofold.read.kept import BYTES
 from twofold.read.parking import ParkedKey, Retried
-from twofold.read.projecting import Projecting
-from twofold.read.projector import LEASE
 from twofold.read.rebuild import Rebuilt
-from twofold.read.store import ViewStore
 from twofold.read.stores import Views
 from twofold.read.watching import Watcher
 from twofold.status import ModelStatus as ModelStatus
 from twofold.status import model_statuses
+from twofold.storage import SIDES
 from twofold.storage import Role as Role
-from twofold.storage import storage_at
 from twofold.traffic import Traffic, traffic_here
-from twofold.view_storages import ViewStorages
-from twofold.write.cache import CACHE_BYTES, CACHE_MODELS, Cache
+from twofold.write.cache import CACHE_BYTES, CACHE_MODELS
 from twofold.write.causation import Causation, causation_of
-from twofold.write.decide import Decider
-from twofold.write.preview import Preview, Previewer
+from twofold.write.preview import Preview
 from twofold.write.retention import Keeping, Retention
 from twofold.write.sender import Sender
-from twofold.write.snapshots import Snapshots
 from twofold.write.statistics import WriteStatistics
 
 if TYPE_CHECKING:
@@ -77,13 +67,8 @@ if TYPE_CHECKING:
     from twofold.session import Session
     from twofold.sync import SyncNode
 
-SIDES: tuple[Role, ...] = ("write", "read", "project")
-ROLES: tuple[Role, ...] = (*SIDES, "http")
 A = TypeVar("A")
-Opened = TypeVar("Opened")
 _LEDGER_PAGE = 200
-
-Opener: TypeAlias = Callable[[], Opened | Awaitable[Opened]]
 
 
 class Node:
@@ -118,53 +103,25 @@ class Node:
     ) -> None:
         self.app = app
         self.name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
-        self.roles = frozenset(roles)
-        storage = storage_at(url)
-        if isinstance(roles, str) or not self.roles & set(SIDES) or not self.roles <= set(ROLES):
-            found = repr(roles) if isinstance(roles, str) else sorted(roles)
-            problem = f"roles are some of {', '.join(SIDES)}, and http where they are served; found {found}"
-            raise InvalidAddress(address=storage.shown, problem=problem)
-        self._open_history: Opener[History | None] = partial(storage.history, self.roles)
-        self._open_snapshots = storage.snapshots
-        self._shown = storage.shown
-        if self.roles & {"read", "project"}:
-            places = ViewStorages(url, views, app.tables.values(), app.views)
-            self._open_views: Opener[ViewStore] = partial(places.open, self.roles)
-        self._is_open = False
-        self._provided = {type(each): each for each in provide}
-        self._cache_limits = (cache_models, cache_bytes)
-        self._now: Callable[[], datetime] = clock.now
-        self._history: History | None = None
-        self._views: ViewStore | None = None
+        limits = Limits(
+            cache_models=cache_models,
+            cache_bytes=cache_bytes,
+            cache_answers=cache_answers,
+            max_waiting=max_waiting,
+            max_watchers=max_watchers,
+        )
+        provided = {type(each): each for each in provide}
+        self._parts = Parts(app, self.name, url, views, roles, provided, limits, Retention(ledger, repeats))
+        self.roles = self._parts.roles
         self._here: tuple[asyncio.AbstractEventLoop, int] | None = None
         self._traffic = Traffic()
         self._submitting = threading.Lock()
-        self._sender: Sender | None = None
-        self._asking: Asking | None = None
-        self._projecting: Projecting | None = None
-        self._lease = LEASE
-        self._tasks: list[asyncio.Task[None]] = []
-        self._max_waiting = max_waiting
-        self._max_watchers = max_watchers
-        self._cache_answers = cache_answers
-        check_limit("max_waiting", max_waiting, least=1)
-        check_limit("max_watchers", max_watchers, least=0)
-        check_limit("cache_answers", cache_answers, least=0)
-        check_limit("cache_models", cache_models, least=0)
-        check_limit("cache_bytes", cache_bytes, least=0)
-        self._retention = Retention(ledger, repeats)
-        # Wiring is checked here, before any file is touched.
-        if "write" in self.roles:
-            for handler in app.commands.values():
-                handler.bind(self._provided)
-            for around in {each for them in app.arounds.values() for each in them}:
-                around.bind(self._provided)
 
     async def __aenter__(self) -> Self:
         self._here = (asyncio.get_running_loop(), os.getpid())
         self._traffic = traffic_here()
         try:
-            await self._start()
+            await self._parts.open()
         except BaseException:
             await self.close()
             raise
@@ -181,9 +138,7 @@ class Node:
             NodeClosed: the node is not open.
             RoleMissing: the node neither writes nor projects, and where its read models are nothing else may be read.
         """
-        if self._history is None:
-            raise self._not_running("project")
-        return self._history
+        return self._parts.read_history()
 
     async def send(
         self,
@@ -231,10 +186,10 @@ class Node:
             # An id that others may come to know before its outcome is known is none that nobody else can have used.
             is_first=command_id is None and timeout is None and not sender.is_surrounded(type(command)),
             tags=tags_of(command),
-            only_key=self._retention.only_keys,
+            only_key=self._parts.retention.only_keys,
         )
         context = Context(
-            now=self._now(),
+            now=self._parts.now(),
             principal=principal,
             command_id=submission.command_id,
             correlation_id=correlation_id,
@@ -281,7 +236,7 @@ class Node:
         check_particulars(command, command_id, principal, correlation_id, causation_id)
         wire.checked(command)
         context = Context(
-            now=self._now(),
+            now=self._parts.now(),
             principal=principal,
             command_id=command_id or clock.new_uuid(),
             correlation_id=correlation_id,
@@ -327,7 +282,7 @@ class Node:
         if as_of is not None:
             return (await self.answer(query, as_of=as_of, principal=principal)).value
         demand = _demand(query, after, max_lag, timeout)
-        value: A = await self._answering().ask(query, Context(now=self._now(), principal=principal), demand)
+        value: A = await self._answering().ask(query, Context(now=self._parts.now(), principal=principal), demand)
         return value
 
     async def answer(
@@ -344,7 +299,7 @@ class Node:
 
         Args and raises: see `ask`.
         """
-        asking, context = self._answering(), Context(now=self._now(), principal=principal)
+        asking, context = self._answering(), Context(now=self._parts.now(), principal=principal)
         if as_of is not None:
             return await asking.recall(query, context, moment_in(type(query).message_name, "as_of", as_of))
         return await asking.answer(query, context, _demand(query, after, max_lag, timeout))
@@ -393,7 +348,9 @@ class Node:
             TooManyWatchers: there are as many on this node as there may be.
             Exception: as `ask`.
         """
-        return await self._answering().watch(query, lambda: Context(now=self._now(), principal=principal), demand, seen)
+        return await self._answering().watch(
+            query, lambda: Context(now=self._parts.now(), principal=principal), demand, seen
+        )
 
     def session(self, *, after: Receipt | Position | None = None) -> Session:
         """Return what remembers the commands that are sent through it, so that its answers show all of them.
@@ -465,8 +422,9 @@ class Node:
             NodeClosed, RoleMissing: the ledger is read by nodes that write.
             StoreError: it cannot be read.
         """
-        if self._history is None or "write" not in self.roles:
-            raise self._not_running("write")
+        history = self._parts.history
+        if history is None or "write" not in self.roles:
+            raise self._parts.missing("write")
         check_search(
             "ledger", command_id=command_id, principal=principal, since=since, until=until,
             correlation_id=correlation_id, causation_id=causation_id, position=position, after=after, limit=limit,
@@ -491,7 +449,7 @@ class Node:
         left = limit
         while left is None or left > 0:
             size = _LEDGER_PAGE if left is None else min(left, _LEDGER_PAGE)
-            entries = await self._history.ledger(search, after=after, newest=newest, limit=size)
+            entries = await history.ledger(search, after=after, newest=newest, limit=size)
             for entry in entries:
                 yield entry
             if len(entries) < size:
@@ -507,10 +465,11 @@ class Node:
             NodeClosed, RoleMissing: the ledger is read by nodes that write.
             StoreError: it cannot be read.
         """
-        if self._history is None or "write" not in self.roles:
-            raise self._not_running("write")
+        history = self._parts.history
+        if history is None or "write" not in self.roles:
+            raise self._parts.missing("write")
         check_search("causation", command_id=command_id)
-        return await causation_of(self._history, command_id)
+        return await causation_of(history, command_id)
 
     async def models(self, *, details: bool = False) -> list[ModelStatus]:
         """Return how each read model stands, by name.
@@ -520,11 +479,11 @@ class Node:
         Args:
             details: tell also rates, the segments of those that have several, and the tables that are kept of each.
         """
-        if self._views is None:
-            raise self._not_running("read")
-        projecting = self._projecting
-        problems = {} if projecting is None else projecting.problems()
-        return await model_statuses(self.app.tables.values(), self._views, self._history, problems, details=details)
+        parts = self._parts
+        if parts.views is None:
+            raise parts.missing("read")
+        problems = {} if parts.projecting is None else parts.projecting.problems()
+        return await model_statuses(self.app.tables.values(), parts.views, parts.history, problems, details=details)
 
     async def rebuild(
         self, model: Model, *, undo: bool = False, force: bool = False, progress: Told | None = None
@@ -621,51 +580,30 @@ class Node:
         Raises:
             NodeClosed, RoleMissing: this node takes no commands.
         """
-        if self._sender is None:
-            raise self._not_running("write")
-        return self._sender.decider.statistics()
+        if self._parts.sender is None:
+            raise self._parts.missing("write")
+        return self._parts.sender.decider.statistics()
 
     @property
     def is_draining(self) -> bool:
         """Whether the node takes no more commands because it is about to be closed."""
-        return self._sender is not None and self._sender.admission.is_closed
+        return self._parts.sender is not None and self._parts.sender.admission.is_closed
 
     def drain(self) -> None:
         """Take no more commands: they raise NodeClosed. Those on their way are decided, and queries are answered.
 
         Whoever watches a query sees no further answer, so as to watch on another node.
         """
-        if self._sender is not None:
-            self._sender.admission.close()
-        if self._asking is not None:
-            self._asking.stop_watching()
+        if self._parts.sender is not None:
+            self._parts.sender.admission.close()
+        if self._parts.asking is not None:
+            self._parts.asking.stop_watching()
 
     async def close(self) -> None:
         """Take no more commands, make durable what waits, stop projecting, release the files. May be called twice."""
         with self._submitting:
             self._here = None
-        sender, self._sender = self._sender, None
-        asking, self._asking = self._asking, None
-        if sender is not None:
-            await sender.stop()
-        if asking is not None:
-            await asking.close()
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks.clear()
-        projecting, self._projecting = self._projecting, None
-        if projecting is not None:
-            await projecting.stop()
-        self._is_open = False
-        views, self._views = self._views, None
-        history, self._history = self._history, None
-        if views is not None:
-            await views.close()
-        if history is not None:
-            await history.close()
+        await self._parts.close()
 
     @property
     def is_open(self) -> bool:
@@ -703,86 +641,28 @@ class Node:
         return UnknownMessage(kind=kind, name=name, known=names)
 
     def _sending(self, command: Command) -> Sender:
-        if self._sender is None:
-            raise self._not_running("write")
+        if self._parts.sender is None:
+            raise self._parts.missing("write")
         if type(command) not in self.app.commands:
             raise self.unknown("command", type(command).__name__)
-        return self._sender
+        return self._parts.sender
 
     def _answering(self) -> Asking:
-        if self._asking is None:
-            raise self._not_running("read")
-        return self._asking
+        if self._parts.asking is None:
+            raise self._parts.missing("read")
+        return self._parts.asking
 
     def _upkeep(self) -> Models:
-        if self._views is None or "project" not in self.roles:
-            raise self._not_running("project")
-        return Models(self.app, self.history, self._views, self.name)
+        if self._parts.views is None or "project" not in self.roles:
+            raise self._parts.missing("project")
+        return Models(self.app, self.history, self._parts.views, self.name)
 
     async def _look_again(self, model: Model) -> None:
         """Tell who watches queries of a read model that its rows were changed by other hands than a projection's."""
-        if self._asking is not None:
+        if self._parts.asking is not None:
             # They were, whether or not that can be looked at now; then it is seen a moment later.
             with contextlib.suppress(StoreError):
-                await self._asking.freshness.look_again(self._upkeep().table_of(model))
-
-    async def _start(self) -> None:
-        self._history = await _opened(self._open_history())
-        self._is_open = True
-        if "write" in self.roles:
-            await self._make_tables()
-            decider = Decider(
-                self.app.commands,
-                self._provided,
-                self.history,
-                self.app.codec,
-                clock.new_id,
-                Cache(*self._cache_limits),
-                Snapshots(await self._open_snapshots()),
-            )
-            handlers, codec = self.app.commands, self.app.codec
-            previewer = Previewer(handlers, self._provided, self.history, codec, decider.failure)
-            sender = Sender(decider, previewer, self.app.arounds, self._provided, self._max_waiting)
-            await decider.start()
-            self._sender = sender
-            pruning = self._retention.run(self.history, lambda: self._now())
-            self._tasks.append(asyncio.create_task(pruning, name="twofold-prune-ledger"))
-        if self.roles & {"read", "project"}:
-            views = self._views = await _opened(self._open_views())
-            freshness = Freshness(views)
-            if "project" in self.roles:
-                tables, codec = self.app.tables.values(), self.app.codec
-                projecting = Projecting(tables, self.history, views, codec, freshness, self.name, self._lease)
-                self._projecting = projecting
-                await projecting.start()
-            # Bound on every such node, so that a dependency that is missing is told wherever it is.
-            asking = Asking(
-                self.app.queries,
-                self.app.tables,
-                self._provided,
-                views,
-                freshness,
-                lambda: self.history,
-                self.app.codec,
-                self._max_watchers,
-                self._cache_answers,
-            )
-            if "read" in self.roles:
-                self._asking = asking
-
-    async def _make_tables(self) -> None:
-        handlers = [h.signature.name for h in self.app.commands.values() if h.transaction_name is not None]
-        if not handlers and not self.app.statements:
-            return
-        if not isinstance(self.history, TransactionalHistory):
-            raise NoTransactions(address=self._shown, handlers=", ".join(handlers) or f"application {self.app.name!r}")
-        if self.app.statements:
-            await self.history.make_tables(";\n".join(self.app.statements))
-
-    def _not_running(self, role: Role) -> NodeClosed | RoleMissing:
-        if not self._is_open or role in self.roles:
-            return NodeClosed()
-        return RoleMissing(role=role, roles=", ".join(sorted(self.roles)))
+                await self._parts.asking.freshness.look_again(self._upkeep().table_of(model))
 
 
 def _demand(query: Query[Any], after: Receipt | Position | None, max_lag: float | None, timeout: float) -> Demand:
@@ -790,7 +670,3 @@ def _demand(query: Query[Any], after: Receipt | Position | None, max_lag: float 
         return Demand(0, None, timeout)
     name = type(query).message_name
     return Demand(position_in(name, "after", after) or 0, seconds_in(name, "max_lag", max_lag), timeout)
-
-
-async def _opened(opening: Opened | Awaitable[Opened]) -> Opened:
-    return cast("Opened", await opening if inspect.isawaitable(opening) else opening)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Role: TypeAlias = Literal["write", "read", "project", "http"]
 Kind: TypeAlias = Literal["history", "views"]
+SIDES: tuple[Role, ...] = ("write", "read", "project")
+ROLES: tuple[Role, ...] = (*SIDES, "http")
 _EXPECTED = (
     "expected sqlite:///FOLDER (a relative path; sqlite:////FOLDER for an absolute one), "
     "postgresql://USER@HOST/DATABASE or memory:"

@@ -19,16 +19,18 @@ from twofold.write.group import GroupCommit
 WRITE: tuple[Role, ...] = ("write",)
 
 
-def node_over(history: History, *, roles: Collection[Role] = WRITE, views: str = "memory:") -> Node:
+def node_over(
+    history: History, *, roles: Collection[Role] = WRITE, views: str = "memory:", max_waiting: int = 10_000
+) -> Node:
     """Return a node of the bank, not entered yet, that uses this history instead of opening one."""
-    node = bank.open("memory:", views=views, roles=roles)
-    node._open_history = lambda: history
+    node = bank.open("memory:", views=views, roles=roles, max_waiting=max_waiting)
+    node._parts.open_history = lambda: history
     return node
 
 
 def decider_of(node: Node) -> Decider:
-    assert node._sender is not None
-    return node._sender.decider
+    assert node._parts.sender is not None
+    return node._parts.sender.decider
 
 
 def group_of(node: Node) -> GroupCommit:

@@ -33,5 +33,5 @@ def node_at(url: str, roles: Collection[Role], with_bug: str = "") -> Node:
     """Return a node of the bank, not entered yet."""
     node = bank.open(url, roles=roles)
     if with_bug:
-        node._open_history = lambda: open_history(url, with_bug)
+        node._parts.open_history = lambda: open_history(url, with_bug)
     return node

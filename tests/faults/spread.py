@@ -67,14 +67,14 @@ async def count(query: Count, boxes: View[Box], shelf: View[Shelf]) -> tuple[int
 def spread_node(url: str, *roles: Role) -> Node:
     """Return a node with a short lease, not entered yet."""
     node = spread.open(url, roles=roles)
-    node._lease = SHORT
+    node._parts.lease = SHORT
     return node
 
 
 async def holders(node: Node) -> list[str | None]:
     """Return who holds each segment, as a node sees it."""
-    assert node._views is not None
-    return [each.holder for table in spread.tables.values() for each in await node._views.segments(table)]
+    assert node._parts.views is not None
+    return [each.holder for table in spread.tables.values() for each in await node._parts.views.segments(table)]
 
 
 async def shared_among(node: Node, count: int) -> list[str | None]:

@@ -235,8 +235,8 @@ async def project(options: Options) -> None:
     node = bank.open(options.url, roles=["project"])
     if options.planted:
         # Long enough for a slow machine; a test that wants it to end ends it in the database.
-        node._lease = 10.0
-        node._open_views = partial(open_halting, options.url, where_of(options), in_segments=False)
+        node._parts.lease = 10.0
+        node._parts.open_views = partial(open_halting, options.url, where_of(options), in_segments=False)
     async with node:
         say("ready")
         await asyncio.Event().wait()
@@ -246,7 +246,7 @@ async def share(options: Options) -> None:
     """Project segments among others until a line tells to leave; `planted` says where to stop when asked to."""
     node = spread_node(options.url, "project")
     if options.planted:
-        node._open_views = partial(open_halting, options.url, where_of(options), in_segments=True)
+        node._parts.open_views = partial(open_halting, options.url, where_of(options), in_segments=True)
     async with node:
         say("ready")
         await asyncio.to_thread(sys.stdin.readline)

@@ -120,8 +120,8 @@ async def test_a_client_that_goes_away_ends_it_at_once(service: Service) -> None
         async with listening(service, COUNT) as client:
             await client.next()
     node = await service.node()
-    assert node._asking is not None
-    assert node._asking._watching._count == 0
+    assert node._parts.asking is not None
+    assert node._parts.asking._watching._count == 0
 
 
 async def test_a_node_that_drains_ends_every_stream(service: Service) -> None:
@@ -155,12 +155,12 @@ async def test_what_breaks_later_is_told_as_the_last_event(
     async with listening(service, COUNT) as client:
         await client.next()
         node = await service.node()
-        assert node._views is not None
+        assert node._parts.views is not None
 
         async def broken(*_: object) -> int:
             raise RuntimeError("the inner secret of the storage")
 
-        monkeypatch.setattr(node._views, "count", broken)
+        monkeypatch.setattr(node._parts.views, "count", broken)
         await open_ticket(service)
         event = await client.next()
         assert (event.type, event.id, event.data["code"], event.data["status"]) == ("error", "", "internal", 500)

@@ -49,8 +49,8 @@ async def test_a_node_may_be_closed_twice_and_entered_again(tmp_path: Path) -> N
             found = await node.ask(GetStatement("a"), after=receipt)
             assert found is not None
             assert found.balance == round_ + 1
-            assert node._projecting is not None
-            assert len(node._projecting.projectors) == 1
+            assert node._parts.projecting is not None
+            assert len(node._parts.projecting.projectors) == 1
             with pytest.raises(Rejected):
                 await node.send(Withdraw("a", 99))
         await node.close()

@@ -92,7 +92,7 @@ async def test_a_session_without_its_position_would_be_found_out() -> None:
 
     views = Gated()
     node = bank.open("memory:")
-    node._open_views = lambda: views
+    node._parts.open_views = lambda: views
     async with node:
         assert not any([await missed(node.session(), node) for _ in range(20)])
         # Else it may have been projected by the time that it is asked for.

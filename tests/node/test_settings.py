@@ -24,8 +24,8 @@ def history_of(node: Node) -> SqliteHistory:
 
 
 def views_of(node: Node) -> SqliteViews:
-    assert isinstance(node._views, SqliteViews)
-    return node._views
+    assert isinstance(node._parts.views, SqliteViews)
+    return node._parts.views
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def hearing(node: Node) -> None:
     """Return when a node hears the others; a hint that comes before is lost."""
-    assert isinstance(node._views, PostgresViews)
-    while not node._views._listener.listens:
+    assert isinstance(node._parts.views, PostgresViews)
+    while not node._parts.views._listener.listens:
         await asyncio.sleep(0.005)
 
 

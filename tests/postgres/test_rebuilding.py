@@ -43,10 +43,10 @@ async def test_a_rebuild_that_is_held_by_another_node_is_refused_with_its_name(i
         await node.send(Deposit("a"))
         await node.caught_up()
         table = next(table for table in bank.tables.values() if table.name == "Statement")
-        assert node._views is not None
-        await node._views.begin_spare(table, node.history.id)
-        await node._views.claim(table.spare, "somebody else", 3600)
+        assert node._parts.views is not None
+        await node._parts.views.begin_spare(table, node.history.id)
+        await node._parts.views.claim(table.spare, "somebody else", 3600)
         with pytest.raises(CannotRebuild, match="somebody else is rebuilding it"):
             await node.rebuild("Statement")
-        await node._views.release(table.spare, "somebody else")
+        await node._parts.views.release(table.spare, "somebody else")
         assert (await node.rebuild("Statement")).rows == 1

@@ -178,8 +178,8 @@ async def test_urls_of_roles_never_make_a_database_ready(database: str, monkeypa
 
 
 def views_of(node: Node) -> PostgresViews:
-    assert isinstance(node._views, PostgresViews)
-    return node._views
+    assert isinstance(node._parts.views, PostgresViews)
+    return node._parts.views
 
 
 def url_of_reader() -> str | None:

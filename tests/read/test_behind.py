@@ -51,7 +51,7 @@ class SaysItIsNot(Behind):
 
 async def behind(views: Behind) -> None:
     node = app.open("memory:")
-    node._open_views = lambda: views
+    node._parts.open_views = lambda: views
     async with node:
         await views.changed(0)
         views.follow()

@@ -99,7 +99,7 @@ class Stopping(MemoryViews):
 async def slow() -> AsyncIterator[Node]:
     """A node that runs well but for the projection of one read model."""
     node = bells.open("memory:")
-    node._open_views = lambda: Stopping("Stubborn")
+    node._parts.open_views = lambda: Stopping("Stubborn")
     async with node:
         yield node
 
@@ -174,7 +174,7 @@ async def test_waiters_are_woken_by_the_projection_and_do_not_poll() -> None:
 
     views = Watched()
     node = bells.open("memory:")
-    node._open_views = lambda: views
+    node._parts.open_views = lambda: views
     async with node:
         await node.ask(HowOften("a"))
         before = views.asked
@@ -252,8 +252,8 @@ async def test_a_reader_that_is_opened_late_finds_at_once_what_is_there(tmp_path
 
 async def test_a_waiter_that_goes_away_leaves_nothing_behind(slow: Node) -> None:
     await slow.ask(Both("a"))
-    assert slow._asking is not None
-    freshness = slow._asking.freshness
+    assert slow._parts.asking is not None
+    freshness = slow._parts.asking.freshness
     receipt = await slow.send(Ring("a"))
     waiting = [asyncio.ensure_future(slow.ask(Both("a"), after=receipt)) for _ in range(5)]
     await asyncio.sleep(0)

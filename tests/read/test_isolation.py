@@ -85,8 +85,8 @@ for model in (Slow, Poisoned):
 
 def node_with(history: MemoryHistory, views: MemoryViews | None = None) -> Node:
     node = bumping.open("memory:")
-    node._open_history = lambda: history
-    node._open_views = lambda: views or MemoryViews()
+    node._parts.open_history = lambda: history
+    node._parts.open_views = lambda: views or MemoryViews()
     return node
 
 
@@ -169,12 +169,12 @@ async def test_a_projection_that_cannot_decode_its_events_stops_alone() -> None:
     for each in (Quick, Bell):
         app.read_model(each)
     node = app.open("memory:", roles=["read", "project"])
-    node._open_history = lambda: history
+    node._parts.open_history = lambda: history
     async with node:
         await append(history, Bumped("a"))
         quick = app.tables[Quick]
-        assert node._views is not None
-        while await node._views.checkpoint(quick) != 2:
+        assert node._parts.views is not None
+        while await node._parts.views.checkpoint(quick) != 2:
             await asyncio.sleep(0.005)
         statuses = {status.name: status for status in await node.models()}
         while statuses["Bell"].problem is None:

@@ -97,7 +97,7 @@ class Watched(MemoryViews):
 
 def opened(views: MemoryViews, **options: Any) -> Node:
     node = app.open("memory:", **options)
-    node._open_views = lambda: views
+    node._parts.open_views = lambda: views
     return node
 
 

@@ -90,7 +90,7 @@ def test_a_planted_bug_is_found(planted: Callable[[Look], Heads]) -> None:
 def slow() -> Node:
     """Return a node, not entered yet, on which one projection of two stands still."""
     node = bells.open("memory:")
-    node._open_views = lambda: Stopping("Stubborn")
+    node._parts.open_views = lambda: Stopping("Stubborn")
     return node
 
 

@@ -158,7 +158,7 @@ async def test_an_event_that_cannot_be_decoded_stops_its_projection_and_no_other
 
     history = MemoryHistory()
     node = app.open("memory:", roles=["read", "project"])
-    node._open_history = lambda: history
+    node._parts.open_history = lambda: history
     async with node:
         torn = Proposed(b"0" * 16, "Painted", 1, ("crate:a",), b'{"krate":"a"}')
         await history.append([Decision(Submission(node.history.id, "Paint", b"{}"), Condition(Selection()), (torn,))])

@@ -260,7 +260,7 @@ async def ask_while_rebuilding(store: ViewStore, asked: Asked) -> None:
     """Append, ask and rebuild at once; every answer shows all that it promises, and never less than one before."""
     history = MemoryHistory()
     node = app.open("memory:", roles=["read", "project"])
-    node._open_history, node._open_views = lambda: history, lambda: store
+    node._parts.open_history, node._parts.open_views = lambda: history, lambda: store
     going = True
 
     async def write() -> None:

@@ -81,7 +81,7 @@ async def changed_behind_the_back(node: Node) -> None:
     for bell in "abc":
         await node.send(Ring(bell))
     await node.caught_up()
-    table, store = app.tables[Chime], node._views
+    table, store = app.tables[Chime], node._parts.views
     assert store is not None
     rows, is_changed = [table.row(Chime("b", 9))], False
     while not is_changed:

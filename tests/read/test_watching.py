@@ -255,7 +255,7 @@ def test_those_who_leave_leave_nothing_behind() -> None:
                 each.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.sleep(1)
-            asking = node._asking
+            asking = node._parts.asking
             assert asking is not None
             assert not asking._watching._questions
             assert asking._watching._count == 0
@@ -280,8 +280,8 @@ async def test_a_reader_sees_what_another_node_projects(tmp_path: Path) -> None:
         for number in range(1, 5):
             await writer.send(Ring("a"))
             assert await next_of(answers) == [number]
-        assert reader._views is not None
-        reader._views.standings = broken  # type: ignore[method-assign, assignment]
+        assert reader._parts.views is not None
+        reader._parts.views.standings = broken  # type: ignore[method-assign, assignment]
         with pytest.raises(StoreFailed):
             await next_of(answers)
 

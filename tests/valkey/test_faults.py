@@ -26,9 +26,9 @@ def views(url: str) -> dict[str, str]:
 
 
 async def rows_of(node: Node) -> list[list[Any]]:
-    assert node._views is not None
+    assert node._parts.views is not None
     await node.caught_up(timeout=PATIENCE)
-    return [list(await View(node._views, table).find()) for table in app.tables.values()]
+    return [list(await View(node._parts.views, table).find()) for table in app.tables.values()]
 
 
 async def check(node: Node, url: str) -> None:

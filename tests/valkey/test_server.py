@@ -150,7 +150,7 @@ async def test_all_keys_of_a_read_model_are_in_one_slot_of_a_cluster() -> None:
         async with app.open("memory:", views={"": server.url, "analytics": server.url}) as node:
             receipt = await node.send(Sell("tea", 3))
             assert await node.ask(GetItem("tea"), after=receipt) == 3
-            store = node._views
+            store = node._parts.views
             assert isinstance(store, ValkeyViews)
             for table in app.tables.values():
                 await store.begin_spare(table, node.history.id)

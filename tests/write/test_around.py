@@ -283,7 +283,7 @@ async def cut_off() -> None:
             return await proceed()
 
     node = app.open("memory:", roles=["write"])
-    node._open_history = lambda: history
+    node._parts.open_history = lambda: history
     async with node:
         with history.shut(), pytest.raises(OutcomeUnknown) as caught:
             await node.send(Book("a"))

@@ -105,7 +105,7 @@ async def test_failures_and_rejections_cost_no_transaction_of_their_own() -> Non
 async def test_a_failure_whose_entry_cannot_be_stored_is_told_as_that() -> None:
     history = RoughHistory(MemoryHistory(), ["failed"])
     node = app.open("memory:", roles=["write"])
-    node._open_history = lambda: history
+    node._parts.open_history = lambda: history
     async with node:
         with pytest.raises(StoreFailed):
             await node.send(Try("a", SECRET))

@@ -41,9 +41,7 @@ class SlowReading(GatedHistory):
 
 @asynccontextmanager
 async def narrow(history: RoughHistory, limit: int) -> AsyncIterator[Node]:
-    node = node_over(history)
-    node._max_waiting = limit
-    async with node:
+    async with node_over(history, max_waiting=limit) as node:
         yield node
 
 

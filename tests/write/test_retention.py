@@ -43,8 +43,8 @@ class Aged:
         self.history = MemoryHistory(self.clock)
         self.node = node_over(self.history)
         self.retention = Retention(ledger, repeats)
-        self.node._retention = self.retention
-        self.node._now = self.clock
+        self.node._parts.retention = self.retention
+        self.node._parts.now = self.clock
 
     async def decide(self) -> Receipt:
         """Decide one that is accepted and one that is not."""
@@ -159,7 +159,7 @@ async def test_it_goes_on_after_the_storage_failed(monkeypatch: pytest.MonkeyPat
 
     history = Failing(MemoryHistory())
     node = node_over(history)
-    node._retention = Retention("keys")
+    node._parts.retention = Retention("keys")
     async with node:
         async with asyncio.timeout(30):
             while history.failures >= 0:

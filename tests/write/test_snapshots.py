@@ -507,7 +507,7 @@ async def test_snapshots_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) 
         for number in range(10):
             for _ in range(3):
                 await node.send(Count(f"t{number}"))
-        assert node._sender is not None
-        kept = node._sender.decider._snapshots.in_memory
+        assert node._parts.sender is not None
+        kept = node._parts.sender.decider._snapshots.in_memory
         assert 1 <= len(kept) <= 3
         assert kept.bytes == sum(len(each.state) for each in kept.values) <= 75

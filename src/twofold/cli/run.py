@@ -13,8 +13,9 @@ from cyclopts import Parameter, validators
 from twofold.cli.filters import duration
 from twofold.cli.options import DEFAULT_URL, Roles, Target, Url, Views, views_in
 from twofold.cli.target import load
-from twofold.node import ROLES, Node
+from twofold.node import Node
 from twofold.read.kept import BYTES
+from twofold.storage import ROLES
 from twofold.write.retention import Keeping
 
 _KEEPING: dict[str, Keeping] = {"all": "all", "keys": "keys"}
