@@ -70,7 +70,7 @@ class Folding:
         self._keys_of = row_keys(table.model)
         self._wants_metadata = wants_metadata(table.model)
         self._parked: dict[str, Position] = {}
-        self._is_here = lru_cache(_KEYS_KEPT)(self._belongs_here)
+        self._is_here = lru_cache(_KEYS_KEPT)(self._belongs_here) if table.segments > 1 else _always
         self._kept: dict[Key, Any] = {}
 
     async def take_up(self) -> None:
@@ -253,6 +253,10 @@ class Folding:
     def _check_key(self, key: Key, row: Row) -> None:
         if self.table.key_in(row) != key:
             raise ValueError("evolve changed the key of its row")
+
+
+def _always(_: Key) -> bool:
+    return True
 
 
 def report_parked(name: str, recorded: Recorded, error: Exception) -> None:
