@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from twofold.testing.server_process import free_port
+
 _PATIENCE = 30.0
 _SETTINGS = """
 [databases]
@@ -52,7 +54,7 @@ def bouncer(server: str, *, sessions: int = 3) -> Iterator[str]:
         sessions: how many it opens for each database and user, however many clients there are.
     """
     parts = urlsplit(server)
-    own_port = _free_port()
+    own_port = free_port()
     with tempfile.TemporaryDirectory() as name:
         settings = Path(name) / "pgbouncer.ini"
         settings.write_text(
@@ -81,13 +83,6 @@ def _as_nobody(folder: Path) -> dict[str, Any]:
     for path in (folder, *folder.iterdir()):
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
     return {"user": nobody.pw_uid, "group": nobody.pw_gid}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int, process: subprocess.Popen[Any], log: Path) -> None:

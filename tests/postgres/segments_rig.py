@@ -11,8 +11,7 @@ import msgspec
 
 from tests.postgres.views_rig import opened, rows
 from tests.read.rig import append, rows_in, table_of
-from tests.read.sharing_rig import Bumped, Member, there
-from twofold import Metadata, ReadModel
+from tests.read.sharing_rig import Bumped, Counter, Member, there
 from twofold.engines.memory import MemoryHistory
 from twofold.engines.postgres.views import PostgresViews
 from twofold.history.boundary import EVERYTHING
@@ -23,14 +22,7 @@ LONG, SHORT = 10.0, 3.0
 PATIENCE = 120.0
 
 
-class Pair(ReadModel, key="counter", segments=2):
-    counter: str
-    bumps: int = 0
-    positions: list[int] = []
-
-    def evolve(self, event: Bumped, meta: Metadata) -> None:
-        self.bumps += 1
-        self.positions.append(meta.position)
+class Pair(Counter, key="counter", segments=2): ...
 
 
 PAIR: Table[Any] = table_of(Pair)

@@ -15,8 +15,7 @@ from tests.faults.proxy import Act, Fault, Proxy
 from tests.postgres.segments_rig import Gated, check_rows
 from tests.postgres.views_rig import opened, rows
 from tests.read.rig import append, codec_of, table_of
-from tests.read.sharing_rig import Bumped
-from twofold import Metadata, ReadModel
+from tests.read.sharing_rig import Bumped, Counter
 from twofold.engines.memory import MemoryHistory
 from twofold.errors import OutcomeUnknown
 from twofold.read.freshness import Freshness
@@ -33,14 +32,7 @@ SHORT, LONG = 0.4, 600.0
 CALM = f"?notify=off&deadline={PATIENCE}"
 
 
-class Tally(ReadModel, key="counter"):
-    counter: str
-    bumps: int = 0
-    positions: list[int] = []
-
-    def evolve(self, event: Bumped, meta: Metadata) -> None:
-        self.bumps += 1
-        self.positions.append(meta.position)
+class Tally(Counter, key="counter"): ...
 
 
 TALLY: Table[Any] = table_of(Tally)

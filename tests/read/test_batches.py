@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pytest
 
 from tests.read.rig import append, codec_of, rows_in, table_of
-from tests.read.takings import BROKEN, ENGINES, EVENTS, TAKEN, Priced, Sold, Takings, projected
+from tests.read.takings import BROKEN, EVENTS, TAKEN, Priced, Sold, Takings, projected
 from twofold import App, BatchTransaction, Command, Occurred, Query, ReadModel, Rejected, Tag, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.errors import DeclarationError, StoreError
@@ -19,25 +19,8 @@ from twofold.read.parking import Parking, Retried
 from twofold.read.rebuild import Rebuild
 from twofold.read.store import ViewStore
 from twofold.read.verification import Verification
-from twofold.testing.contracts import ViewEngine
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Callable[[], Path]:
-    return lambda: tmp_path
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> ViewEngine:
-    return ENGINES[request.param](request)
-
-
-@pytest.fixture
-async def store(engine: ViewEngine) -> AsyncIterator[ViewStore]:
-    async with engine.opened(engine.place()) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("batch", [1, 3, 5000])

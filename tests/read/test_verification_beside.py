@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from tests.read.rig import append, codec_of, rows_in, table_of
-from tests.read.takings import ENGINES, EVENTS, TAKEN, Sold, Takings, projected
+from tests.read.takings import EVENTS, TAKEN, Sold, Takings, projected
 from twofold import BatchTransaction, Difference
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.errors import CannotVerify
@@ -33,22 +32,6 @@ class Speechless(MemoryViews):
 
     def dialect(self, table: Table[Any]) -> str:
         return "none"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Callable[[], Path]:
-    return lambda: tmp_path
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> ViewEngine:
-    return ENGINES[request.param](request)
-
-
-@pytest.fixture
-async def store(engine: ViewEngine) -> AsyncIterator[ViewStore]:
-    async with engine.opened(engine.place()) as opened:
-        yield opened
 
 
 @pytest.fixture

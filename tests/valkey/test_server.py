@@ -33,7 +33,7 @@ from twofold.read.view import View
 from twofold.storage import storage_at
 from twofold.testing import ValkeyServer, valkey
 from twofold.testing.contracts.rows import HISTORY, NOTES, Note, indexed, prepared, put
-from twofold.testing.valkey_process import _free_port
+from twofold.testing.server_process import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -141,7 +141,7 @@ async def test_over_a_unix_socket(valkey_server: ValkeyServer) -> None:
 
 async def test_all_keys_of_a_read_model_are_in_one_slot_of_a_cluster() -> None:
     # Without a port of its own the bus of the cluster takes one that is 10,000 higher, which there may not be.
-    with valkey({"cluster-enabled": "yes", "cluster-port": str(_free_port())}) as server:
+    with valkey({"cluster-enabled": "yes", "cluster-port": str(free_port())}) as server:
         plain = Server(read_address(server.url))
         await plain.call("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         while b"cluster_state:ok" not in await plain.call("CLUSTER", "INFO"):

@@ -8,33 +8,21 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from twofold.errors import MissingExtra, StoreUnavailable
+from twofold.testing.server_process import CHILD, HOST, ServerProcess
 
-_HOST = "127.0.0.1"
-_PATIENCE = 60.0
-_LOOK = 0.01
-_TRIES = 5
 _READY = ("ready", "standby")
 _SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-# The keeper outlives whoever started the server by as long as it takes to stop it and to delete its folder.
-_KEEPER = """
-cat > /dev/null
-pid=$(head -n 1 "$1/data/postmaster.pid" 2> /dev/null) && kill -QUIT "$pid" 2> /dev/null &&
-    for each in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2> /dev/null || break; sleep 0.5; done
-rm -rf "$1"
-"""
 
 
-class PostgresProcess:
+class PostgresProcess(ServerProcess):
     """A PostgreSQL server in a folder of its own.
 
     Args:
@@ -45,16 +33,10 @@ class PostgresProcess:
     """
 
     def __init__(self, folder: Path, binaries: Path, password: str, settings: Mapping[str, str]) -> None:
-        self._folder = folder
         self._binaries = binaries
         self._password = password
         self._settings = settings
-        self._port = _free_port()
-        self._was_ready = False
-        self._process: subprocess.Popen[Any] | None = None
-        self._keeper = subprocess.Popen(
-            ["/bin/sh", "-c", _KEEPER, "keeper", str(folder)], stdin=subprocess.PIPE, **_as_server()
-        )
+        super().__init__("a PostgreSQL server", folder, "data/postmaster.pid", _SIGNALS["immediate"], _as_server())
 
     @classmethod
     def made(cls, settings: Mapping[str, str]) -> Self:
@@ -77,41 +59,15 @@ class PostgresProcess:
     @property
     def url(self) -> str:
         """The superuser's URL."""
-        return f"postgresql://postgres:{self._password}@{_HOST}:{self._port}/postgres"
+        return f"postgresql://postgres:{self._password}@{HOST}:{self._port}/postgres"
 
     def binary(self, name: str) -> Path:
         """Return the path of one of PostgreSQL's programs."""
         return self._binaries / name
 
-    def start(self) -> None:
-        """Start the server; return when it takes connections.
-
-        Raises:
-            StoreUnavailable: it does not; with the end of its log.
-        """
-        for _ in range(_TRIES):
-            self._process = self._started()
-            if self._is_ready(self._process):
-                self._was_ready = True
-                return
-            self.stop("immediate")
-            if self._was_ready or "Address already in use" not in self._log():
-                break
-            # Somebody else was faster to take the port that was free a moment ago.
-            self._port = _free_port()
-        raise StoreUnavailable(path="a PostgreSQL server", problem=f"it does not start; its log:\n{self._log()}")
-
     def stop(self, mode: str) -> None:
         """Stop the server as `pg_ctl stop -m MODE` would; it is killed where that takes more than a minute."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(_SIGNALS[mode])
-        try:
-            process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        self.end(_SIGNALS[mode])
 
     def standby(self, settings: Mapping[str, str]) -> PostgresProcess:
         """Make a hot standby of this server that is not started yet."""
@@ -122,14 +78,6 @@ class PostgresProcess:
             made.close()
             raise
         return made
-
-    def close(self) -> None:
-        """Stop the server and delete its folder."""
-        self.stop("immediate")
-        shutil.rmtree(self._folder, ignore_errors=True)
-        if self._keeper.stdin is not None:
-            self._keeper.stdin.close()
-        self._keeper.wait()
 
     def _initialise(self) -> None:
         secret = self._folder / "password"
@@ -143,7 +91,7 @@ class PostgresProcess:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [self.binary(program), *arguments], capture_output=True, text=True, errors="replace", **_as_server()
+            [self.binary(program), *arguments], capture_output=True, text=True, errors="replace", **self._child
         )
         if done.returncode != 0:
             told = done.stderr.replace(self._password, "…")[-2000:]
@@ -152,7 +100,7 @@ class PostgresProcess:
     def _started(self) -> subprocess.Popen[Any]:
         settings = {
             "port": str(self._port),
-            "listen_addresses": _HOST,
+            "listen_addresses": HOST,
             "unix_socket_directories": "",
             "max_connections": "200",
             **self._settings,
@@ -161,31 +109,22 @@ class PostgresProcess:
         with (self._folder / "log").open("wb") as log:
             return subprocess.Popen(
                 [self.binary("postgres"), "-D", f"{self._folder}/data", *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_as_server(),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self._child,
             )  # fmt: skip
 
-    def _is_ready(self, process: subprocess.Popen[Any]) -> bool:
+    def _answers(self, process: subprocess.Popen[Any]) -> bool:
         told = self._folder / "data" / "postmaster.pid"
-        end = time.monotonic() + _PATIENCE
-        while process.poll() is None and time.monotonic() < end:
-            lines = told.read_text().splitlines() if told.exists() else []
-            # The pid is compared, for the file may be that of the server before.
-            if len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() in _READY:
-                return True
-            time.sleep(_LOOK)
-        return False
-
-    def _log(self) -> str:
-        return (self._folder / "log").read_text(errors="replace")[-4000:]
+        lines = told.read_text().splitlines() if told.exists() else []
+        # The pid is compared, for the file may be that of the server before.
+        return len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() in _READY
 
 
 def _as_server() -> dict[str, Any]:
     """Return what makes a child run as the server's user: PostgreSQL refuses root."""
-    child: dict[str, Any] = {"cwd": "/", "env": {"PATH": os.defpath, "TZ": "UTC"}, "start_new_session": True}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        child |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    return child
+    if os.geteuid() != 0:
+        return CHILD
+    nobody = pwd.getpwnam("nobody")
+    return {**CHILD, "user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def _give(path: Path) -> None:
@@ -231,10 +170,3 @@ def _usable(wheel: Path, folder: Path) -> Path:
         if each.is_dir():
             each.chmod(0o755)
     return copy / "pginstall"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
