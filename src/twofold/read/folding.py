@@ -220,7 +220,7 @@ class Folding:
 
         Raises what the application's code raises.
         """
-        keys = [self.table.key_of(values) for values in self._keys_of(happening.event, happening.metadata)]
+        keys = list(map(self.table.key_of, self._keys_of(happening.event, happening.metadata)))
         for key in keys:
             if None in key:
                 raise TypeError(f"the key {', '.join(self.table.key)} is missing from the event")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args
+from uuid import UUID
 
 import msgspec
 
@@ -87,6 +88,7 @@ class Table(Generic[M]):
         self._key_places = [self._places[name] for name in self.key]
         self._only_key = (self._plain[self.key[0]], self._by_name[self.key[0]].to_row) if len(self.key) == 1 else None
         self._key_fields = [(name, self._by_name[name].from_row) for name in self.key]
+        self._is_by_uuid = [self._plain[name] for name in self.key] == [UUID]
         self._may_be_long = any(self._by_name[name].kind in _LONG for name in self.key)
         self._key_of_row = _picker(self._key_places)
         self._values = _picker([column.name for column in self.columns], attrgetter)
@@ -256,6 +258,9 @@ class Table(Generic[M]):
         Raises:
             InvalidFilter: too many, too few, or of a wrong type.
         """
+        if self._is_by_uuid and len(values) == 1 and type(values[0]) is UUID:
+            # By far the commonest key; there is nothing that could be wrong with it.
+            return (msgspec.to_builtins(values[0]),)
         if len(values) != len(self.key):
             raise InvalidFilter(
                 model=self.name, problem=f"expected a key of {len(self.key)} values, found {len(values)}"
