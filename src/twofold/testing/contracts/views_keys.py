@@ -55,7 +55,39 @@ class Keyed(ReadModel, key=("text", "number", "amount", "ratio", "done", "data")
         """Do nothing."""
 
 
+class Numbered(ReadModel, key="number"):
+    """A row that a number tells apart."""
+
+    number: int
+
+    @staticmethod
+    def keys(event: Noted) -> list[Any]:
+        """Return nothing: the suites write their rows themselves."""
+        return []
+
+    def evolve(self, event: Noted) -> None:
+        """Do nothing."""
+
+
+class Binary(ReadModel, key="data"):
+    """A row that bytes tell apart."""
+
+    data: bytes
+
+    @staticmethod
+    def keys(event: Noted) -> list[Any]:
+        """Return nothing: the suites write their rows themselves."""
+        return []
+
+    def evolve(self, event: Noted) -> None:
+        """Do nothing."""
+
+
 KEYED = Table(Keyed)
+ALONE: dict[str, tuple[Table[Any], list[Any]]] = {
+    "a number": (Table(Numbered), [Numbered(each) for each in (-(2**63), -1, 0, 1, 2**53 + 1, 2**63 - 1)]),
+    "bytes": (Table(Binary), [Binary(each) for each in (b"", b"\0", b"a", b"\xff", b"\xff\0")]),
+}
 AMOUNTS = [Decimal(text) for text in ("0", "1", "-1", "1.5", "1.25", "-1.5", "-1.25", "10", "9.99", "0.01")]
 _KEYED = st.lists(
     st.builds(
@@ -116,6 +148,16 @@ class ViewKeys(ViewSuite):
         assert await store.apply(SEATS, Advance(1, 2, deleted=gone))
         assert await View(store, SEATS).find() == ROWS[1::2]
         assert await View(store, SEATS).count() == len(ROWS) // 2
+
+    @pytest.mark.parametrize(("table", "rows"), ALONE.values(), ids=ALONE.keys())
+    async def test_many_rows_are_read_by_keys_of(self, store: ViewStore, table: Table[Any], rows: list[Any]) -> None:
+        await prepared(store, table)
+        await put(store, table, *rows)
+        keys = [table.key_in(table.row(row)) for row in rows]
+        assert await store.load(table, keys[1:]) == {
+            key: table.row(row) for key, row in zip(keys[1:], rows[1:], strict=True)
+        }
+        assert await View(store, table).get_many(reversed(keys)) == rows[::-1]
 
     def test_keys_of_any_kind_are_in_order(self, engine: ViewEngine) -> None:
         @self.keys_at_random
