@@ -61,6 +61,13 @@ def test_how_many_watch_and_what_answers_are_kept_is_said_on_the_command_line(st
     assert ends(process, signal.SIGTERM)[0] == 0
 
 
+def test_the_garbage_collector_does_not_look_at_what_starting_has_made(start: Start) -> None:
+    process = start("run", "tests.cli.aside:app", "--port", "0", "--url", "memory:")
+    http = addresses(process)[0]
+    with urllib.request.urlopen(f"{http}/queries/CountAside", timeout=60) as answer:
+        assert msgspec.json.decode(answer.read()) > 10_000
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_0_and_without_a_traceback(start: Start, number: int) -> None:
     process = start("run", ORDERS, "--port", "0", "--host", "localhost", "--url", "memory:")

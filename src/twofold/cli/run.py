@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -64,6 +65,7 @@ def run(
         address = address.rstrip("/")
         for what, path in (("HTTP", ""), ("docs", "/docs"), ("OpenAPI", "/openapi.json")):
             print(f"{what:8}{address}{path}", flush=True)
+        _set_aside()
 
     serve(
         app,
@@ -91,7 +93,18 @@ async def _run_unserved(node: Node) -> None:
     try:
         async with node:
             print(f"{node.name} runs {', '.join(sorted(node.roles))}", flush=True)
+            _set_aside()
             await ended.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _set_aside() -> None:
+    """Keep what starting has made, which stays for good, out of the garbage collector's sight.
+
+    Its full rounds stop the process every few seconds under load: for 25 to 45 ms with all that was imported, for 7 to
+    21 ms without (measured at half load on SQLite).
+    """
+    gc.collect()
+    gc.freeze()
