@@ -108,7 +108,7 @@ class Parts:
             places = ViewStorages(url, views, app.tables.values(), app.views)
             self.open_views: Opener[ViewStore] = partial(places.open, self.roles)
         self._is_open = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._pruning: asyncio.Task[None] | None = None
         self.history: History | None = None
         self.views: ViewStore | None = None
         self.sender: Sender | None = None
@@ -142,12 +142,11 @@ class Parts:
             await sender.stop()
         if asking is not None:
             await asking.close()
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
+        pruning, self._pruning = self._pruning, None
+        if pruning is not None:
+            pruning.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks.clear()
+                await pruning
         projecting, self.projecting = self.projecting, None
         if projecting is not None:
             await projecting.stop()
@@ -179,21 +178,15 @@ class Parts:
     async def _open_writing(self, history: History) -> None:
         await self._make_tables(history)
         app, limits = self._app, self._limits
-        decider = Decider(
-            app.commands,
-            self._provided,
-            history,
-            app.codec,
-            clock.new_id,
-            Cache(limits.cache_models, limits.cache_bytes),
-            Snapshots(await self._open_snapshots()),
-        )
+        cache = Cache(limits.cache_models, limits.cache_bytes)
+        snapshots = Snapshots(await self._open_snapshots())
+        decider = Decider(app.commands, self._provided, history, app.codec, clock.new_id, cache, snapshots)
         previewer = Previewer(app.commands, self._provided, history, app.codec, decider.failure)
         sender = Sender(decider, previewer, app.arounds, self._provided, limits.max_waiting)
         await decider.start()
         self.sender = sender
         pruning = self.retention.run(history, lambda: self.now())
-        self._tasks.append(asyncio.create_task(pruning, name="twofold-prune-ledger"))
+        self._pruning = asyncio.create_task(pruning, name="twofold-prune-ledger")
 
     async def _open_reading(self) -> None:
         app, limits = self._app, self._limits

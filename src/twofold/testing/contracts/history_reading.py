@@ -143,6 +143,17 @@ class HistoryReading(HistorySuite):
         assert (found.position, found.event_id, found.type, found.version) == (1, proposed.id, proposed.type, 7)
         assert found.tags == proposed.tags
 
+    async def test_what_is_appended_together_is_kept_apart_whatever_it_is_made_of(self, history: History) -> None:
+        awkward = "{a},\"b\"\\ null\n\x1e'c'"
+        events = [event(f"A{awkward}", f"x:{n}{awkward}", f"y:{n}", payload=PAYLOADS[n]) for n in range(len(PAYLOADS))]
+        sent = [command(type_=f"Do{awkward}", payload=payload, tags=(f"z:{awkward}",)) for payload in PAYLOADS]
+        await append(history, *[decided(each, by=by) for each, by in zip(events, sent, strict=True)])
+        found = [(each.event_id, each.type, each.tags, each.payload) for each in await read(history)]
+        assert found == [(each.id, each.type, each.tags, each.payload) for each in events]
+        assert await positions(history, on(f"x:1{awkward}")) == [2]
+        kept = [(each.command_id, each.type, each.payload, each.tags) for each in await history.ledger(newest=False)]
+        assert kept == [(each.command_id, each.type, each.payload, each.tags) for each in sent]
+
     async def test_correlation_and_causation_are_the_commands_own_id_unless_given(self, history: History) -> None:
         sent = command(principal="ada", tenant="north")
         linked = msgspec.structs.replace(command(), correlation_id=uuid4(), causation_id=uuid4())
