@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -88,7 +88,7 @@ def shares_of(work: str, run: Run) -> Shares:
         else:
             url = f"sqlite:///{stack.enter_context(run.new_folder())}"
         kind = _KINDS[work.removeprefix("postgres-")]
-        shares.operations = asyncio.run(kind(url, run, partial(_watching, shares)))
+        shares.operations = asyncio.run(kind(url, run, partial(watched, shares)))
     return shares
 
 
@@ -101,12 +101,9 @@ def _profiler() -> Any:
     yield Profiler(interval=_INTERVAL, async_mode="disabled")
 
 
-def _watching(shares: Shares) -> AbstractContextManager[None]:
-    return _watched(shares)
-
-
 @contextmanager
-def _watched(shares: Shares) -> Any:
+def watched(shares: Shares) -> Iterator[None]:
+    """Add to what is known of a work where the time goes while this is entered."""
     with _profiler() as profiler:
         started, cpu, loop_cpu = time.perf_counter(), time.process_time(), time.thread_time()
         with profiler:
