@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -216,10 +217,13 @@ async def test_sql_reaches_nothing_but_the_tables(views: DuckDbViews, text: str,
     assert secret == [("a",)]
 
 
+ENDLESS = "select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3"
+
+
 async def test_the_event_loop_goes_on_while_a_query_takes_long_and_whoever_gives_up_ends_it(views: DuckDbViews) -> None:
     await prepared(views, NOTES)
     await put(views, NOTES, Note("a", 1))
-    endless = "where number = (select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3)"
+    endless = f"where number = ({ENDLESS})"
     asking = asyncio.create_task(View(views, NOTES).sql(endless))
     while not views._reader._busy:
         await asyncio.sleep(0)
@@ -235,6 +239,34 @@ async def test_the_event_loop_goes_on_while_a_query_takes_long_and_whoever_gives
     await views.close()
     with pytest.raises(StoreFailed):
         await other
+
+
+async def ends_when_it_is_given_up_before_it_has_begun(views: DuckDbViews, patience: float) -> bool:
+    there, gate = threading.Event(), threading.Event()
+
+    def late(connection: duckdb.DuckDBPyConnection) -> reader.Rows:
+        there.set()
+        gate.wait()
+        return reader.fetched(connection, ENDLESS)
+
+    asking = asyncio.create_task(views._reader.snapshot(late))
+    await asyncio.to_thread(there.wait)
+    asking.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    ended, _ = await asyncio.wait([asking], timeout=patience)
+    return bool(ended)
+
+
+async def test_whoever_gives_up_ends_also_what_has_not_begun_yet(
+    views: DuckDbViews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(reader._THREADS + 1):
+        assert await ends_when_it_is_given_up_before_it_has_begun(views, patience=60)
+    assert await views._reader.rows("select 1") == [(1,)]
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "_AGAIN", 3600.0)
+        assert not await ends_when_it_is_given_up_before_it_has_begun(views, patience=0.2), "a control"
 
 
 async def counted(tx: BatchTransaction) -> Sequence[Parked]:

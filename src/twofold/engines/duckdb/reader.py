@@ -17,6 +17,8 @@ from twofold.errors import StoreFailed
 Rows: TypeAlias = list[tuple[Any, ...]]
 T = TypeVar("T")
 _THREADS = 4
+# An interruption is lost on a connection between two statements, so it is repeated.
+_AGAIN = 0.001
 
 
 class Reader:
@@ -60,7 +62,7 @@ class Reader:
         while self._busy:
             for connection in self._busy:
                 connection.interrupt()
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(_AGAIN)
         self._threads.shutdown()
         for connection in self._idle:
             connection.close()
@@ -71,9 +73,10 @@ class Reader:
         cancelled = False
         while not future.done():
             try:
-                await asyncio.wait([future])
+                await asyncio.wait([future], timeout=_AGAIN if cancelled else None)
             except asyncio.CancelledError:
                 cancelled = True
+            if cancelled:
                 connection.interrupt()
         if cancelled:
             future.exception()
@@ -84,12 +87,22 @@ class Reader:
         self, connection: duckdb.DuckDBPyConnection, read: Callable[[duckdb.DuckDBPyConnection], T]
     ) -> T:
         with translated(self._file.path):
-            connection.execute("BEGIN TRANSACTION READ ONLY")
             try:
+                connection.execute("BEGIN TRANSACTION READ ONLY")
                 return read(connection)
             finally:
                 with contextlib.suppress(duckdb.Error):
-                    connection.execute("ROLLBACK")
+                    _roll_back(connection)
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """End the transaction, however often that is interrupted."""
+    while True:
+        try:
+            connection.execute("ROLLBACK")
+        except duckdb.InterruptException:
+            continue
+        return
 
 
 def fetched(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Rows:
