@@ -49,7 +49,7 @@ commands = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sent=st.lists(commands, max_size=20))
 async def test_the_read_model_says_what_the_rows_say(
     sent: list[Command], tmp_path_factory: pytest.TempPathFactory
