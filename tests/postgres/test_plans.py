@@ -73,15 +73,33 @@ async def append_rows(connection: Connection) -> int:
 async def test_reading_and_appending_look_at_few_rows(initialised: Callable[[], str]) -> None:
     async with connected(initialised(), "NONE") as connection:
         await fill(connection)
-        found = await read_rows(connection)
-        assert {name: rows for name, rows in found.items() if rows > 45} == {}
-        assert await append_rows(connection) <= 20
+        for _ in range(2):
+            found = await read_rows(connection)
+            assert {name: rows for name, rows in found.items() if rows > 45} == {}
+            assert await append_rows(connection) <= 20
+            # As the server does by itself, sooner or later: what it knows of the tables then changes nothing.
+            await connection.execute(ANALYSED)
 
 
+ANALYSED = "ANALYZE history.events, history.tags, history.ledger"
 SCANS: Change = ("SET enable_seqscan = off SET enable_bitmapscan = off", "SET enable_indexscan = off SET jit = off")
+BY_POSITION_ALONE: Change = (
+    "WHERE (e.type, e.position) > (wanted.type, after) AND (e.type, e.position) <= (wanted.type, until)\n"
+    "            ORDER BY e.type, e.position",
+    "WHERE e.type = wanted.type AND e.position > after AND e.position <= until ORDER BY e.position",
+)
 
 
 async def test_a_function_that_scans_is_found(planted: Callable[[Sequence[Change]], str]) -> None:
     async with connected(planted([SCANS]), "NONE") as connection:
         await fill(connection)
         assert max((await read_rows(connection)).values()) >= LENGTH / 2
+
+
+async def test_a_function_that_trusts_what_is_known_of_the_tables_is_found(
+    planted: Callable[[Sequence[Change]], str],
+) -> None:
+    async with connected(planted([BY_POSITION_ALONE]), "NONE") as connection:
+        await fill(connection)
+        await connection.execute(ANALYSED)
+        assert (await read_rows(connection))["a rare type"] >= LENGTH

@@ -86,7 +86,7 @@ WRONG: list[tuple[str, Change, Callable[..., Any], Given]] = [
         Suite.test_events_of_one_decision_are_adjacent_and_in_order, {}),
     ("after counts", ("WHERE e.position > after AND", "WHERE e.position >= after AND"), WITHIN, reading("everything")),
     ("after counts by tag", ("t.position > after AND", "t.position >= after AND"), WITHIN, reading("one tag")),
-    ("after counts by type", ("wanted.type AND e.position > after", "wanted.type AND e.position >= after"),
+    ("after counts by type", ("(e.type, e.position) > (wanted", "(e.type, e.position) >= (wanted"),
         WITHIN, reading("one type")),
     ("until does not count", ("t.position <= until", "t.position < until"), WITHIN, reading("one tag")),
     ("twice where criteria overlap", ("        UNION\n", "        UNION ALL\n"),
