@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.faults.processes import ROOT
@@ -19,6 +20,8 @@ from twofold.errors import StoreError
 from twofold.testing.contracts.rows import NOTES, Note, everything, prepared
 
 pytestmark = pytest.mark.anyio
+
+_WAITING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 
 
 async def stop_a_worker(url: str, planted: str) -> None:
@@ -110,6 +113,25 @@ async def test_who_loses_only_the_connection_goes_on_under_its_lease(initialised
             await store.parked_keys(NOTES)
         assert not (await other.claim(NOTES, "other", 3600)).mine
         assert await holder.apply(NOTES, batch("a", 0, lease.epoch))
+
+
+async def test_who_comes_second_to_a_lease_is_told_of_the_first(initialised: Callable[[], str]) -> None:
+    url = initialised()
+    async with opened(url) as store:
+        await prepared(store, NOTES)
+        first = await asyncpg.connect(url)
+        async with first.transaction():
+            await first.execute(
+                "UPDATE views.twofold_projections SET holder = 'first', epoch = epoch + 1, "
+                "lease_until = clock_timestamp() + interval '1 hour'"
+            )
+            claiming = asyncio.create_task(store.claim(NOTES, "second", 3600))
+            while not await first.fetchval(_WAITING):
+                await asyncio.sleep(0)
+        lease = await claiming
+        await first.close()
+        assert (lease.mine, lease.holder, lease.epoch) == (False, "first", 1)
+        assert lease.seconds > 3000
 
 
 async def test_a_batch_renews_the_lease(initialised: Callable[[], str]) -> None:

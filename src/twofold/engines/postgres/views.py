@@ -135,9 +135,12 @@ class PostgresViews:
 
     async def claim(self, table: Table[Any], holder: str, seconds: float, segment: int = 0) -> Lease:
         """Take or renew the lease by the database's clock; see `ViewStore.claim`."""
-        rows = await self._projector.call(statement("claim"), *_identity(table), segment, holder, float(seconds))
-        epoch, found, left, mine = rows[0]
-        return Lease(epoch=epoch, holder=found or "", mine=mine, seconds=left)
+        while True:
+            rows = await self._projector.call(statement("claim"), *_identity(table), segment, holder, float(seconds))
+            epoch, found, left, mine = rows[0]
+            if mine or (found not in (None, holder) and left > 0):
+                return Lease(epoch=epoch, holder=found or "", mine=mine, seconds=left)
+            # Somebody was faster, and the statement tells of the lease as it was before that.
 
     async def release(self, table: Table[Any], holder: str, segment: int = 0) -> None:
         """Give up the holder's lease."""
