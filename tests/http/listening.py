@@ -24,18 +24,23 @@ class Listener:
     Attributes:
         status: of the answer.
         headers: of the answer.
+        heard: the answer's body so far.
         ears: while they are not set, the connection takes nothing.
     """
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.heard = b""
         self.ears = asyncio.Event()
         self.ears.set()
         self.began = asyncio.Event()
         self.ended = asyncio.Event()
         self._parts: asyncio.Queue[bytes] = asyncio.Queue()
         self._left: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    def ask(self, body: bytes) -> None:
+        self._left.put_nowait({"type": "http.request", "body": body, "more_body": False})
 
     def leave(self) -> None:
         self._left.put_nowait({"type": "http.disconnect"})
@@ -57,19 +62,25 @@ class Listener:
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
             self.began.set()
         elif message.get("body"):
+            self.heard += message["body"]
             self._parts.put_nowait(message["body"])
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self.ended.set()
 
 
 @asynccontextmanager
-async def listening(service: Any, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Listener]:
-    """Ask for an event stream, and end the request with the block."""
+async def listening(
+    service: Any, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> AsyncIterator[Listener]:
+    """Ask for an event stream, by POST if there is a body, and end the request with the block."""
     listener = Listener()
+    if body is not None:
+        listener.ask(body)
     route, _, fields = path.partition("?")
     every = {"accept": "text/event-stream", **{name.lower(): value for name, value in (headers or {}).items()}}
     scope = {
-        "type": "http", "method": "GET", "path": route, "query_string": fields.encode(), "root_path": "",
+        "type": "http", "method": "GET" if body is None else "POST", "path": route, "query_string": fields.encode(),
+        "root_path": "",
         "headers": [(name.encode(), value.encode()) for name, value in every.items()],
     }  # fmt: skip
     serving = asyncio.create_task(service(scope, listener.receive, listener.send))
