@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from tests.http.client import problem
-from tests.http.test_server import CODE, ROOT, environment, start, stored
+from tests.http.test_server import CODE, ROOT, environment, start, stored, until_ready
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +25,12 @@ PATIENT = """
 from twofold.http import server
 
 server._LINGER = 10
+"""
+# It waits for those who do not leave.
+ENDLESS = """
+from twofold.http import server
+
+server._LINGER = 3600
 """
 ABRUPT = """
 import sys
@@ -88,6 +94,8 @@ async def stopped_under_load(process: subprocess.Popen[str], number: signal.Sign
     assert process.stdout is not None
     address = process.stdout.readline().split()[-1]
     told = Told()
+    # The open connection holds it, lest it be gone while all others are about to come back.
+    _, holding = await asyncio.open_connection(urlsplit(address).hostname, urlsplit(address).port)
     async with httpx2.AsyncClient(base_url=address, timeout=60) as http:
         tasks = [asyncio.create_task(told.register(http)) for _ in range(20)]
         deadline = time.monotonic() + 60
@@ -96,6 +104,7 @@ async def stopped_under_load(process: subprocess.Popen[str], number: signal.Sign
             await asyncio.sleep(0.01)
         process.send_signal(number)
         await asyncio.gather(*tasks)
+    holding.close()
     _, errors = await asyncio.to_thread(process.communicate, timeout=60)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
@@ -210,7 +219,7 @@ async def test_a_stopping_server_is_not_ready_and_still_answers_queries(tmp_path
         # The open connection holds it until all has been asked.
         _, holding = await asyncio.open_connection(urlsplit(address).hostname, urlsplit(address).port)
         async with httpx2.AsyncClient(base_url=address, timeout=60) as http:
-            assert (await http.get("/health/ready")).status_code == 200
+            await until_ready(http)
             process.send_signal(signal.SIGTERM)
             answers: list[httpx2.Response] = []
             while not answers or answers[-1].status_code == 200:
@@ -228,11 +237,11 @@ async def test_a_stopping_server_is_not_ready_and_still_answers_queries(tmp_path
 
 
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    process = start(f"sqlite:///{tmp_path}/data")
+    process = start(f"sqlite:///{tmp_path}/data", code=ENDLESS + CODE)
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        async with httpx2.AsyncClient(base_url=address) as http:
+        async with httpx2.AsyncClient(base_url=address, timeout=60) as http:
             assert (await http.get("/health/live")).status_code == 200
             process.send_signal(signal.SIGTERM)
             process.send_signal(signal.SIGINT)
