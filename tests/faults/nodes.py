@@ -60,6 +60,9 @@ async def everything_in(history: History, selection: Selection = EVERYTHING) -> 
 async def check_cache(node: Node, history: History) -> int:
     """Check that each model that the node keeps equals a fold from position 0; return how many were compared."""
     records = await everything_in(history)
+    while group_of(node).position > len(records) and await history.head() > len(records):
+        # The node has taken in meanwhile what another one has appended.
+        records = await everything_in(history)
     entries = entries_of(node)
     position = group_of(node).position
     assert not any(True for _ in group_of(node).pending()), "the node is not quiet"
