@@ -17,6 +17,8 @@ from tests.cli.conftest import DEADLINE, command_line, order_id
 from tests.cli.orders import PlaceOrder, app
 
 EVENTS = 4500
+# However slowly a busy machine sleeps.
+ASK = ("ask", "slow", "CountSeen", "--timeout", "600")
 SLOW = """
 import time
 from tests.cli.orders import OrderPlaced
@@ -54,7 +56,7 @@ def slow(folder: Path) -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_building_a_read_model_shows_a_bar_on_the_terminal_and_the_answer_alone_in_the_pipe() -> None:
-    status, out, shown = run_with_terminal(command_line("ask", "slow", "CountSeen"))
+    status, out, shown = run_with_terminal(command_line(*ASK))
     assert (status, out) == (0, f"{EVENTS}\n")
     assert re.search(rf"projecting.*\d+/{EVENTS}", shown)
 
@@ -69,7 +71,7 @@ def test_work_that_is_done_at_once_shows_no_bar() -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_without_a_terminal_there_is_no_bar() -> None:
-    ended = subprocess.run(command_line("ask", "slow", "CountSeen"), capture_output=True, timeout=DEADLINE, check=False)
+    ended = subprocess.run(command_line(*ASK), capture_output=True, timeout=DEADLINE, check=False)
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
