@@ -232,7 +232,7 @@ class SqliteHistory:
     async def _watching(self) -> None:
         while True:
             await asyncio.sleep(_POLL)
-            with contextlib.suppress(StoreError, apsw.InterruptError):
+            with contextlib.suppress(StoreError):
                 self._moved_to(self._head_now())
 
     async def _look_up(self, standing: Sequence[tuple[Decision, Appended]], failure: CommitFailed) -> None:

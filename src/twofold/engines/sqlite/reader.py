@@ -35,18 +35,14 @@ class Reader:
     async def rows(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = ()) -> Rows:
         """Return all rows of a statement, wherever they are found."""
         try:
-            return self.short(sql, bindings)
+            return self._found(self._here.execute, sql, bindings, _BUDGET)
         except apsw.InterruptError:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, self._elsewhere, sql, bindings)
 
-    def short(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = (), *, budget: float = _BUDGET) -> Rows:
-        """Return all rows of a statement here and now.
-
-        Raises:
-            apsw.InterruptError: it took longer than `budget`, a few milliseconds.
-        """
-        return self._found(self._here.execute, sql, bindings, budget)
+    def short(self, sql: str, bindings: Sequence[Any] | dict[str, Any] = ()) -> Rows:
+        """Return all rows of a statement that reads a few, here and now; on a busy machine it may wait for its turn."""
+        return self._found(self._here.execute, sql, bindings, float("inf"))
 
     def each(self, sql: str, bindings: Sequence[Sequence[Any]]) -> Rows:
         """Return all rows of a statement, run once for each of several bindings, here and now."""
@@ -77,6 +73,7 @@ class Reader:
             connection.close()
 
     def _of_its_own(self, sql: str) -> None:
+        self._deadline = float("inf")
         # What comes from outside may not begin or end transactions on this connection.
         authorizer, self._here.authorizer = self._here.authorizer, None
         try:

@@ -282,7 +282,7 @@ class SqliteViews:
         at_once = self._sql(table).by_keys(keys)
         if at_once is None:
             return self._reader.each(self._sql(table).by_key, keys)
-        return self._reader.short(*at_once, budget=float("inf"))
+        return self._reader.short(*at_once)
 
     def _projection(self, table: Table[Any]) -> tuple[Any, ...] | None:
         rows = self._reader.short(statement("projection"), _identity(table))
