@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import TypeAlias
 
 import apsw
@@ -29,6 +30,10 @@ Spoil: TypeAlias = Callable[[Path], object]
 FILES = ["history.db", "views.db"]
 
 
+def noise(size: int) -> bytes:
+    return Random(1).randbytes(size)
+
+
 def run_sql(path: Path, sql: str) -> None:
     connection = apsw.Connection(str(path))
     connection.execute(sql)
@@ -43,7 +48,7 @@ async def open_once(folder: Path) -> None:
 
 FOREIGN: dict[str, Spoil] = {
     "text": lambda path: path.write_text("Dear diary, " * 1000),
-    "random bytes": lambda path: path.write_bytes(os.urandom(50_000)),
+    "random bytes": lambda path: path.write_bytes(noise(50_000)),
     "zeros": lambda path: path.write_bytes(bytes(8192)),
     "a SQLite header and nothing right behind it": lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(5000)),
     "another application's database": lambda path: run_sql(
@@ -102,7 +107,7 @@ async def test_an_empty_file_is_made_one_of_ours(tmp_path: Path, name: str) -> N
 async def test_a_damaged_page_is_an_error_and_never_a_wrong_answer(tmp_path: Path, name: str) -> None:
     await open_once(tmp_path)
     content = bytearray((tmp_path / name).read_bytes())
-    content[4096:] = os.urandom(len(content) - 4096)
+    content[4096:] = noise(len(content) - 4096)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(StoreError) as caught:
         await open_once(tmp_path)

@@ -138,6 +138,12 @@ def test_a_closed_node_refuses_and_may_be_opened_again(url: str) -> None:
 
 def test_whoever_is_under_way_when_it_closes_is_answered(url: str) -> None:
     answers: Counter[str] = Counter()
+    counting = threading.Lock()
+
+    def count(answer: str) -> None:
+        with counting:
+            answers[answer] += 1
+
     with bank.open(url).sync as node:
         started = threading.Barrier(9)
 
@@ -147,9 +153,9 @@ def test_whoever_is_under_way_when_it_closes_is_answered(url: str) -> None:
                 try:
                     node.send(Ponder("a", 3) if number % 2 else Deposit("b"))
                 except NodeClosed:
-                    answers["NodeClosed"] += 1
+                    count("NodeClosed")
                     return
-                answers["Receipt"] += 1
+                count("Receipt")
 
         threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
         for thread in threads:
@@ -210,6 +216,9 @@ def test_a_node_that_is_forgotten_is_closed_with_a_warning(url: str) -> None:
     sync.send(Deposit("a"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        # Of what other tests have left behind they are to warn.
+        gc.collect()
+        caught.clear()
         del sync
         gc.collect()
     assert [each.category for each in caught] == [ResourceWarning]

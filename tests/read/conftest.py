@@ -1,4 +1,4 @@
-"""Stores of every engine that runs SQL of a read model's own."""
+"""Stores of every engine that runs SQL of a read model's own, and time for queries."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.engines.conftest import folder
+from tests.patience import patient
 from tests.read.takings import ENGINES
 from twofold.read.store import ViewStore
 from twofold.testing.contracts import ViewEngine
 
-__all__ = ["folder"]
+__all__ = ["folder", "patient"]
 
 
 @pytest.fixture(params=ENGINES)

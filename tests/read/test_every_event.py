@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 
@@ -55,7 +56,11 @@ def close(command: Close) -> Closed:
 
 
 async def counts(query: Counts, days: View[Day]) -> dict[str, int]:
-    return {day.kind: day.count for day in await days.find()}
+    counted: Counter[str] = Counter()
+    for day in await days.find():
+        # At midnight there are two days of a kind.
+        counted[day.kind] += day.count
+    return dict(counted)
 
 
 def whole() -> App:

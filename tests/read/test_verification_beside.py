@@ -144,14 +144,24 @@ async def test_a_rebuild_goes_on_beside_a_verification(history: MemoryHistory, s
 
 
 async def test_nothing_is_left_of_a_verification_that_is_interrupted_or_fails(
-    history: MemoryHistory, store: ViewStore
+    history: MemoryHistory, store: ViewStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await projected(store, history, 5000)
     before = await kept(store)
-    filled = asyncio.Event()
-    verifying = asyncio.create_task(verification(history, store, lambda at, until: filled.set()).run())
-    await filled.wait()
+    filling, go_on, apply = asyncio.Event(), asyncio.Event(), store.apply
+
+    async def apply_in_time(table: Table[Any], advance: Advance) -> bool:
+        filling.set()
+        await go_on.wait()
+        return await apply(table, advance)
+
+    monkeypatch.setattr(store, "apply", apply_in_time)
+    verifying = asyncio.create_task(verification(history, store).run())
+    await filling.wait()
     assert await kept(store) == before | {TABLE.shadow.version}
+    # It is interrupted while the batch is being stored.
+    go_on.set()
+    await asyncio.sleep(0)
     verifying.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await verifying
