@@ -18,7 +18,7 @@ from twofold.http import serve
 from twofold.storage import ROLES, Role
 
 HOST = "127.0.0.1"
-_START = 30.0
+_START = 60.0
 _GRACE = 15.0
 
 
@@ -41,7 +41,7 @@ class Server:
         port: the port that it listens on.
 
     Raises:
-        ServerError: it does not answer within half a minute.
+        ServerError: it does not answer within a minute.
     """
 
     def __init__(

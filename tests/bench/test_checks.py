@@ -39,7 +39,7 @@ async def arrive(node: Node, sent: list[Sent]) -> list[Receipt]:
 
 def change(folder: Path, statement: str, file: str = "history.db") -> None:
     with closing(apsw.Connection(str(folder / file))) as connection:
-        connection.set_busy_timeout(5_000)
+        connection.set_busy_timeout(60_000)
         connection.execute(statement)
 
 

@@ -134,7 +134,7 @@ async def test_a_boundary_over_two_subjects_is_one_condition(recorder: Recorder)
 
 
 async def test_who_subscribes_gets_what_is_there_and_what_comes(filled: Recorder) -> None:
-    async with aclosing(filled.subscribe((tags("a"),), after=2)) as events, asyncio.timeout(30):
+    async with aclosing(filled.subscribe((tags("a"),), after=2)) as events, asyncio.timeout(120):
         assert await anext(events) == (3, THIRD)
         coming = asyncio.ensure_future(anext(events))
         await filled.append(FIRST)

@@ -144,7 +144,7 @@ async def test_keys_may_take_metadata_and_a_read_model_needs_no_query(at: Any, o
     async with opened() as node:
         await node.send(at.Lend("b", "ada"))
         await node.send(at.HandOver("b", "ada", "eva"))
-        await node.caught_up(timeout=30)
+        await node.caught_up(timeout=120)
         counts = {status.name: status.rows for status in await node.models()}
         assert counts["Steps"] == 5 - 1
         assert counts["Mentions"] == 0

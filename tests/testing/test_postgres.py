@@ -23,7 +23,7 @@ from twofold.errors import MissingExtra, StoreUnavailable
 from twofold.testing import PostgresServer, postgres
 from twofold.testing.postgres import GIVEN
 
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 

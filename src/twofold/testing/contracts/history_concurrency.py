@@ -64,7 +64,7 @@ class HistoryConcurrency(HistorySuite):
             for _ in range(10):
                 await append(history, decided(event("A", f"x:{number}")), decided(event("A")))
 
-        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
             tasks.create_task(follow())
             for number in range(10):
                 tasks.create_task(write(number))

@@ -17,7 +17,7 @@ class HistoryWaiting(HistorySuite):
         deadline: after how many seconds a test gives up waiting.
     """
 
-    deadline = 30.0
+    deadline = 120.0
 
     async def test_waiting_ends_at_once_where_the_head_is_beyond(self, history: History) -> None:
         await fill(history, event(), event())
