@@ -25,6 +25,8 @@ class Kept:
     def __init__(self, make: Callable[[], Reference]) -> None:
         self.id = uuid4()
         self.reference = make()
+        # One for all events: a reading at another second is to find the same.
+        self.recorded_at = int(datetime.now(UTC).timestamp()) * 1_000_000
         self.news = asyncio.Condition()
 
 
@@ -59,7 +61,7 @@ class PlainHistory:
             yield found[start : start + BATCH]
 
     def told(self, recorded: Recorded) -> Recorded:
-        return msgspec.structs.replace(recorded, recorded_at=int(datetime.now(UTC).timestamp()) * 1_000_000)
+        return msgspec.structs.replace(recorded, recorded_at=self.kept.recorded_at)
 
     async def head(self) -> Position:
         return len(self.reference.events)
