@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
@@ -54,9 +53,21 @@ def bouncer(server: str, *, sessions: int = 3) -> Iterator[str]:
         sessions: how many it opens for each database and user, however many clients there are.
     """
     parts = urlsplit(server)
-    own_port = free_port()
     with tempfile.TemporaryDirectory() as name:
-        settings = Path(name) / "pgbouncer.ini"
+        process, own_port = _started(parts, Path(name), sessions)
+        try:
+            user = f"{parts.username}:unused@" if parts.username else ""
+            yield parts._replace(netloc=f"{user}127.0.0.1:{own_port}").geturl()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _started(parts: SplitResult, folder: Path, sessions: int) -> tuple[subprocess.Popen[Any], int]:
+    """Start one on a port that was free; on another where somebody else was faster to take it."""
+    while True:
+        own_port = free_port()
+        settings = folder / "pgbouncer.ini"
         settings.write_text(
             _SETTINGS.format(
                 host=parts.hostname, port=parts.port, user=parts.username,
@@ -64,15 +75,10 @@ def bouncer(server: str, *, sessions: int = 3) -> Iterator[str]:
                 own_port=own_port, sessions=sessions,
             )
         )  # fmt: skip
-        with (Path(name) / "log").open("wb") as log:
-            process = subprocess.Popen([program(), settings], stdout=log, stderr=log, **_as_nobody(Path(name)))
-        try:
-            _wait_for(own_port, process, Path(name) / "log")
-            user = f"{parts.username}:unused@" if parts.username else ""
-            yield parts._replace(netloc=f"{user}127.0.0.1:{own_port}").geturl()
-        finally:
-            process.kill()
-            process.wait()
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen([program(), settings], stdout=log, stderr=log, **_as_nobody(folder))
+        if _listens(process, folder / "log"):
+            return process, own_port
 
 
 def _as_nobody(folder: Path) -> dict[str, Any]:
@@ -85,13 +91,16 @@ def _as_nobody(folder: Path) -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid}
 
 
-def _wait_for(port: int, process: subprocess.Popen[Any], log: Path) -> None:
+def _listens(process: subprocess.Popen[Any], log: Path) -> bool:
+    """Tell, as soon as it is known, whether it has the port."""
     deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            running = process.poll() is None and time.monotonic() < deadline
-            assert running, f"PgBouncer does not start: {log.read_text()}"
-            time.sleep(0.01)
+    while "process up" not in log.read_text():
+        if process.poll() is not None:
+            assert "Address already in use" in log.read_text(), f"PgBouncer does not start: {log.read_text()}"
+            return False
+        if time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"PgBouncer does not start: {log.read_text()}")
+        time.sleep(0.01)
+    return True
