@@ -27,7 +27,7 @@ async def test_nodes_with_read_models_of_their_own_see_one_history(
         for number in range(1, 11):
             receipt = await writer.send(Deposit("a"))
             for reader in (one, other):
-                found = await reader.ask(GetStatement("a"), after=receipt)
+                found = await reader.ask(GetStatement("a"), after=receipt, timeout=30)
                 assert found is not None
                 assert found.balance == number
     assert (tmp_path / "one" / "views.db").is_file()

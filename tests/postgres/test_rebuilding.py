@@ -30,7 +30,7 @@ async def test_of_two_nodes_that_rebuild_at_once_one_goes_on_at_least_and_the_ot
         # Both go on with what was exchanged.
         receipt = await other.send(Deposit("account-0", 5))
         for node in (one, other):
-            statement = await node.ask(GetStatement("account-0"), after=receipt)
+            statement = await node.ask(GetStatement("account-0"), after=receipt, timeout=30)
             assert statement is not None
             assert statement.balance == 6
         for undo in (True, False):
