@@ -78,9 +78,16 @@ async def told(history: History, decision: Decision) -> Told:
 
 async def hasty(url: str, kind: type[PostgresHistory] = PostgresHistory, deadline: float = DEADLINE) -> PostgresHistory:
     """Open a history whose every use of the database has a short deadline; it tells nobody of its appends."""
-    history = kind(read_address(f"{url}?deadline={deadline}&notify=off"))
-    await history.open()
-    return history
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            history = kind(read_address(f"{url}?deadline={deadline}&notify=off"))
+            try:
+                await history.open()
+            except (StoreBusy, StoreFailed, StoreUnavailable):
+                # On a slow machine it takes longer now and then.
+                await history.close()
+            else:
+                return history
 
 
 async def live_through(direct: PostgresHistory, case: Case, clock: Clock | None = None) -> Told | None:

@@ -11,9 +11,11 @@ from tests.faults.opening import open_history
 from tests.faults.places import PostgresPlace, PostgresPlaces
 from tests.faults.processes import Worker, workers
 from tests.faults.segmenting import filling, more
-from tests.faults.spread import SEGMENTS, Count, Fill, check_rows, shared_among, spread_node
+from tests.faults.spread import SEGMENTS, SHORT, Count, Fill, check_rows, shared_among, spread_node
 from tests.faults.worker import Options
-from twofold.node import Node
+from twofold.node import Node, Role
+
+BOTH: tuple[Role, ...] = ("read", "project")
 
 
 def test_whoever_asks_whichever_node_reads_all_that_it_wrote(database_place: PostgresPlace) -> None:
@@ -27,11 +29,14 @@ def test_whoever_asks_whichever_node_reads_all_that_it_wrote(database_place: Pos
             assert found == (number, number)
 
     async def main() -> None:
-        first, second = (spread_node(url, "read", "project") for _ in range(2))
+        first, second, third = (spread_node(url, *roles) for roles in (BOTH, BOTH, BOTH[1:]))
+        for node in (first, second, third):
+            # None loses a lease, and with it what is known of how fast it is, but where it leaves.
+            node._parts.lease = 10 * SHORT
         async with spread_node(url, "write", "read") as front, first, second:
             assert set(await shared_among(front, 2)) == {first.name, second.name}
             asking = [asyncio.create_task(one(f"box-{n}", front, [front, first, second])) for n in range(12)]
-            async with spread_node(url, "project"):
+            async with third:
                 # Segments change hands while they are asked about, and again when the third one leaves.
                 await shared_among(front, 3)
             await asyncio.gather(*asking)

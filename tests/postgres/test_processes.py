@@ -36,7 +36,9 @@ def address_of(process: subprocess.Popen[bytes]) -> str:
 
 
 def get(url: str, after: int | None = None) -> Any:
-    request = urllib.request.Request(url, headers={} if after is None else {"Twofold-After": str(after)})
+    request = urllib.request.Request(
+        url, headers={} if after is None else {"Twofold-After": str(after), "Twofold-Timeout": "30"}
+    )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return msgspec.json.decode(answer.read())
 

@@ -11,6 +11,7 @@ import pytest
 from examples.stock.app import GetLevels, Level, Receive, Reserve, Ship
 from examples.stock.app import app as stock
 
+from tests.faults.clock import Clock
 from tests.write.tallies import Count, fill, tallies
 from twofold import App, Command, Receipt, Rejected, Transaction
 from twofold.engines.postgres.address import read_address
@@ -19,6 +20,7 @@ from twofold.errors import HandlerFailed, StatementFailed
 from twofold.history.record import Recorded
 from twofold.write import load
 from twofold.write.cache import Entry
+from twofold.write.decide import _PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -84,10 +86,8 @@ async def test_a_handler_that_fails_leaves_its_ledger_entry_and_no_row(initialis
     ]  # fmt: skip
 
 
-async def test_a_statement_that_takes_too_long_fails_alone(
-    initialised: Databases, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("twofold.write.decide._PATIENCE", 1.5)
+async def test_a_statement_that_takes_too_long_fails_alone(initialised: Databases) -> None:
+    url = initialised()
     app = App("slow")
 
     class Sleep(Command):
@@ -97,9 +97,14 @@ async def test_a_statement_that_takes_too_long_fails_alone(
     async def sleep(command: Sleep, tx: Transaction) -> None:
         await tx.fetch("select pg_sleep(:seconds)::text as slept", seconds=command.seconds)
 
-    async with app.open(initialised(), roles=["write"]) as node:
-        sent = [node.send(Sleep(seconds)) for seconds in (0.0, 60.0, 0.0)]
-        answers = await asyncio.gather(*sent, return_exceptions=True)
+    asleep = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    before, clock = await rows(url, asleep), Clock()
+    async with app.open(f"{url}?deadline=60", roles=["write"]) as node:
+        sending = [asyncio.create_task(node.send(Sleep(seconds))) for seconds in (0.0, 60.0, 0.0)]
+        while set(await rows(url, asleep)) <= set(before):
+            await asyncio.sleep(0.001)
+        clock.forward(_PATIENCE)
+        answers = await asyncio.gather(*sending, return_exceptions=True)
         assert [type(answer) for answer in answers] == [Receipt, HandlerFailed, Receipt]
 
 
