@@ -444,10 +444,13 @@ class StoreFailed(StoreError):
 
 
 class OutcomeUnknown(StoreError):
-    """It cannot be told whether the command was stored. Facts: `path`, `problem`, and from a node `command_id`."""
+    """It cannot be told whether the command, or what else was asked, was stored.
+
+    Facts: `path`, `problem`, and from a node `command_id`.
+    """
 
     code = "outcome_unknown"
     _template = (
-        "{path}: {problem}; it is unknown whether the command was stored: "
-        "repeat it under the same command id, that has one effect"
+        "{path}: {problem}; it is unknown whether what was asked was stored: "
+        "repeat a command under the same command id, that has one effect"
     )
