@@ -17,11 +17,16 @@ from tests.faults.processes import ROOT
 from tests.postgres.views_rig import Unfenced, batch, opened, rows, taken_over
 from twofold.engines.postgres.views import PostgresViews
 from twofold.errors import StoreError
-from twofold.testing.contracts.rows import NOTES, Note, everything, prepared
+from twofold.read.store import Advance, Parked
+from twofold.testing.contracts.rows import HISTORY, NOTES, Note, everything, prepared, put
 
 pytestmark = pytest.mark.anyio
 
 _WAITING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+_BLOCKED = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND cardinality(pg_blocking_pids(pid)) > 0
+"""
 
 
 async def stop_a_worker(url: str, planted: str) -> None:
@@ -132,6 +137,39 @@ async def test_who_comes_second_to_a_lease_is_told_of_the_first(initialised: Cal
         await first.close()
         assert (lease.mine, lease.holder, lease.epoch) == (False, "first", 1)
         assert lease.seconds > 3000
+
+
+LATE = {
+    "in one statement": Advance(1, 2, [NOTES.row(Note("late"))]),
+    "in steps": Advance(1, 2, deleted=[("a",)]),
+}
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+async def test_a_batch_that_meets_an_exchange_is_refused_and_neither_is_given_up_for_the_other(
+    late: Advance, initialised: Callable[[], str]
+) -> None:
+    url = initialised()
+    async with opened(url) as store, opened(url) as other:
+        await prepared(store, NOTES)
+        await put(store, NOTES, Note("a"), parked=[Parked('["z"]', 1, "it failed")])
+        await store.begin_spare(NOTES, HISTORY)
+        spare = await store.standing(NOTES.spare)
+        assert spare is not None
+        assert await store.apply(NOTES.spare, Advance(0, 1, [NOTES.row(Note("a"))], live=True, epoch=spare.epoch))
+        held = await asyncpg.connect(url)
+        async with held.transaction():
+            # The exchange is held up in the midst of what it notes.
+            await held.execute("SELECT FROM views.twofold_parked FOR UPDATE")
+            exchanging = asyncio.create_task(store.exchange(NOTES))
+            while await held.fetchval(_BLOCKED) < 1:
+                await asyncio.sleep(0)
+            applying = asyncio.create_task(other.apply(NOTES, late))
+            while await held.fetchval(_BLOCKED) < 2:
+                await asyncio.sleep(0)
+        await held.close()
+        assert [await exchanging, await applying] == [True, False]
+        assert await everything(store, NOTES) == [Note("a")]
 
 
 async def test_a_batch_renews_the_lease(initialised: Callable[[], str]) -> None:

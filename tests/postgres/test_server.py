@@ -136,6 +136,36 @@ async def test_a_reading_is_tried_again_once_on_a_new_connection(initialised: Ca
         assert proxy.fault.has_struck
 
 
+_BOTH = "SELECT (SELECT count(*) FROM views.twofold_parked), (SELECT count(*) FROM views.twofold_projections)"
+_BLOCKED = """
+    SELECT count(*) > 0 FROM pg_stat_activity
+    WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+"""
+
+
+async def test_a_reading_that_is_given_up_in_a_deadlock_is_tried_again(initialised: Callable[[], str]) -> None:
+    url = initialised()
+
+    async def met(server: Server, other: Connection) -> bool:
+        """Hold both tables up against a reading of both; tell whether it was the reading that was given up."""
+        await other.execute("BEGIN; SET LOCAL deadlock_timeout = '10s'; LOCK TABLE views.twofold_projections")
+        reading = asyncio.create_task(fetched(server, _BOTH))
+        while not await other.fetchval(_BLOCKED):
+            await asyncio.sleep(0)
+        met = False
+        with suppress(asyncpg.DeadlockDetectedError):
+            await other.execute("LOCK TABLE views.twofold_parked")
+            met = True
+        await other.execute("ROLLBACK")
+        assert await reading == [(0, 0)]
+        return met
+
+    async with opened(url, "reader") as server, connected(url, "none") as other:
+        # The server looks for a deadlock a second after the reading has begun to wait. Who is late meets none.
+        while not await met(server, other):
+            pass
+
+
 async def test_a_call_is_not_tried_again(initialised: Callable[[], str]) -> None:
     async with Proxy(initialised()) as proxy, opened(proxy.url) as server:
         proxy.fault = Fault("reset", of=reads)

@@ -19,7 +19,7 @@ from tests.read.rig import append, project, projector_of, rebuilt, rows_in, tabl
 from twofold import App, Event, Query, ReadModel, Rebuilt, View
 from twofold.engines.memory import MemoryHistory, MemoryViews
 from twofold.engines.sqlite import SqliteViews
-from twofold.errors import CannotRebuild, NotBuilt, StoreFailed, UnknownMessage
+from twofold.errors import CannotRebuild, NotBuilt, StoreBusy, StoreFailed, UnknownMessage
 from twofold.history.record import Position
 from twofold.read.store import Advance, ViewStore
 from twofold.read.table import Table
@@ -219,6 +219,31 @@ async def test_a_storage_that_fails_for_a_moment_does_not_end_a_rebuild(tmp_path
     assert (await rebuild_of(Box, history, store).run()).rows == 3
     assert store.calls > 3
     await store.close()
+
+
+class Held(MemoryViews):
+    """Somebody reads one of the tables whenever they are to be exchanged, so many times."""
+
+    times = 0
+
+    async def exchange(self, table: Table[Any]) -> bool:
+        if self.times > 0:
+            self.times -= 1
+            raise StoreBusy("somebody reads it", path="views")
+        return await super().exchange(table)
+
+
+async def test_an_exchange_that_is_held_up_is_tried_again_some_times_before_what_was_built_is_given_up() -> None:
+    store, history = Held(), await packed(1, 2, 3, 4)
+    await project(Box, history, store)
+    await spoil(store, Box, Box("a", 999))
+    store.times = 1000
+    with pytest.raises(StoreBusy):
+        await rebuild_of(Box, history, store).run()
+    assert store.times == 995
+    store.times = 4
+    assert (await rebuild_of(Box, history, store).run()).differing == 1
+    assert store.times == 0
 
 
 async def test_of_two_rebuilds_at_once_one_goes_on_and_the_other_says_why_not(store: SqliteViews) -> None:

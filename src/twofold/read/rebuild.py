@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from twofold.errors import CannotRebuild, CannotVerify, NotBuilt, StoreError
+from twofold.errors import CannotRebuild, CannotVerify, NotBuilt, StoreBusy, StoreError
 from twofold.history.codec import Codec
 from twofold.history.record import Position
 from twofold.history.store import History
@@ -18,6 +18,7 @@ from twofold.read.store import ViewStore
 from twofold.read.table import Table
 
 _TRIES = 500
+_BUSY_TRIES = 5
 _PAUSE = 0.002
 
 
@@ -133,10 +134,17 @@ class Rebuild:
 
     async def _exchange(self) -> None:
         """Catch up with a head that moves, and exchange in a moment in which the live one is not ahead."""
+        busy = 0
         for _ in range(_TRIES):
             await self._filling.fill(await self._history.head())
-            if await self._store.exchange(self._table):
-                return
+            try:
+                if await self._store.exchange(self._table):
+                    return
+            except StoreBusy:
+                # Somebody reads one of the two for long. What was built is not thrown away for that at once.
+                busy += 1
+                if busy == _BUSY_TRIES:
+                    raise
             await self._refuse_unless_live()
             await self._filling.refuse_if_taken()
             await asyncio.sleep(_PAUSE)

@@ -61,7 +61,9 @@ class Server:
         self._idle.append(await self._session.first())
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
-        """Return the rows of a statement that only reads: it is tried again, once, where the connection was lost.
+        """Return the rows of a statement that only reads.
+
+        It is tried again, once, where the connection was lost, or where it was given up for another in a deadlock.
 
         Raises:
             StoreError: it could not be read.
@@ -163,7 +165,11 @@ class Server:
         except Cut as cut:
             if isinstance(cut.error, StoreBusy):
                 raise cut.error from cut
-        self.forget()
+            self.forget()
+        except StoreBusy as busy:
+            # Two tables were exchanged between the locks on one and the other; by now that is over.
+            if not isinstance(busy.__cause__, asyncpg.DeadlockDetectedError):
+                raise
         try:
             return await read()
         except Cut as cut:

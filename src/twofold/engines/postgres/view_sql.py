@@ -84,6 +84,19 @@ class ViewSql:
         """Return the statements that remove the table."""
         return "; ".join(f"DROP TABLE IF EXISTS {name}" for name in self.names.values())
 
+    def lock(self, mode: str, *others: ViewSql) -> str:
+        """Return the statement that locks this table and others, before anything that is noted of them.
+
+        A batch that is stored in one statement has its table's lock when it comes to wait for its checkpoint's row. Who
+        took the two in the other order would wait for it while it waits for them.
+
+        Args:
+            mode: of the lock.
+            others: what is locked with it.
+        """
+        names = [name for each in (self, *others) for name in each.names.values()]
+        return f"LOCK TABLE {', '.join(names)} IN {mode} MODE"
+
     def exchange(self, other: ViewSql) -> str:
         """Return the statements that exchange the names of this table and another."""
         return "; ".join(

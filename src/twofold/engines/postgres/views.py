@@ -104,15 +104,19 @@ class PostgresViews:
     async def exchange(self, table: Table[Any]) -> bool:
         """Exchange the table and its spare; see `ViewStore.exchange`."""
         name, version, spare = table.live_name, table.version, table.spare.version
+        one, other = self._sql(table), self._sql(table.spare)
         async with self._projector.transaction() as connection:
             await connection.execute(statement("views_lock"))
-            can = await connection.fetch(statement("projection_behind"), name, version, spare)
-            if len(can) != table.segments or not all(row[0] for row in can):
+            # Nobody who reads is held up before there is a reason.
+            if not await self._is_behind(connection, table):
+                return False
+            await connection.execute(one.lock("ACCESS EXCLUSIVE", other))
+            if not await self._is_behind(connection, table, "FOR UPDATE"):
                 return False
             for kind in ("projection_rename", "parked_rename"):
                 for old, new in ((version, ""), (spare, version), ("", spare)):
                     await connection.execute(statement(kind), name, old, new)
-            await connection.execute(self._sql(table).exchange(self._sql(table.spare)))
+            await connection.execute(one.exchange(other))
             await self._show(connection, table)
             for each in (version, spare):
                 await connection.execute(statement("projection_new_epoch"), name, each)
@@ -179,6 +183,7 @@ class PostgresViews:
         """Forget a key's parked events; see `ViewStore.unpark`."""
         with contextlib.suppress(_Refused):
             async with self._projector.transaction() as connection:
+                await connection.execute(self._sql(table).lock("ROW EXCLUSIVE"))
                 # It locks the segments' rows: no batch is stored in between.
                 await connection.execute(statement("projection_new_epoch"), *_identity(table))
                 found = await connection.fetch(statement("parked_forget"), *_identity(table), unparked.key)
@@ -286,10 +291,16 @@ class PostgresViews:
             await connection.execute(statement("views_lock"))
             await self._make(connection, table, history_id, max(epoch, await self._drop(connection, table) + 1))
 
+    async def _is_behind(self, connection: Connection, table: Table[Any], locking: str = "") -> bool:
+        """Tell whether the spare can take the table's place, all segments of it."""
+        sql = f"{statement('projection_behind')} {locking}"
+        can = await connection.fetch(sql, table.live_name, table.version, table.spare.version)
+        return len(can) == table.segments and all(row[0] for row in can)
+
     async def _drop(self, connection: Connection, table: Table[Any]) -> int:
         """Drop a table, and return the highest epoch that it had; -1 where there was none."""
-        epochs = await connection.fetch(statement("projection_forget"), *_identity(table))
         await connection.execute(self._sql(table).drop())
+        epochs = await connection.fetch(statement("projection_forget"), *_identity(table))
         return max((row[0] for row in epochs), default=-1)
 
     async def _index(self, table: Table[Any]) -> None:
@@ -330,6 +341,8 @@ class PostgresViews:
         async with self._projector.transaction() as connection:
             if advance.live:
                 await connection.execute(statement("views_lock"))
+            if advance.deleted or advance.work is not None:
+                await connection.execute(self._sql(table).lock("ROW EXCLUSIVE"))
             moved = await connection.fetch(*self._advance(table, advance))
             if moved and advance.deleted:
                 await connection.execute(self._sql(table).delete, *zip(*advance.deleted, strict=True))
