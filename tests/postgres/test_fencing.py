@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +16,7 @@ import pytest
 
 from tests.faults.processes import ROOT
 from tests.postgres.views_rig import Unfenced, batch, opened, rows, taken_over
+from twofold import BatchTransaction
 from twofold.engines.postgres.views import PostgresViews
 from twofold.errors import StoreError
 from twofold.read.store import Advance, Parked
@@ -139,17 +141,9 @@ async def test_who_comes_second_to_a_lease_is_told_of_the_first(initialised: Cal
         assert lease.seconds > 3000
 
 
-LATE = {
-    "in one statement": Advance(1, 2, [NOTES.row(Note("late"))]),
-    "in steps": Advance(1, 2, deleted=[("a",)]),
-}
-
-
-@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
-async def test_a_batch_that_meets_an_exchange_is_refused_and_neither_is_given_up_for_the_other(
-    late: Advance, initialised: Callable[[], str]
-) -> None:
-    url = initialised()
+@asynccontextmanager
+async def exchangeable(url: str) -> AsyncIterator[tuple[PostgresViews, PostgresViews]]:
+    """Give two stores of a table that may be exchanged with its spare."""
     async with opened(url) as store, opened(url) as other:
         await prepared(store, NOTES)
         await put(store, NOTES, Note("a"), parked=[Parked('["z"]', 1, "it failed")])
@@ -157,19 +151,54 @@ async def test_a_batch_that_meets_an_exchange_is_refused_and_neither_is_given_up
         spare = await store.standing(NOTES.spare)
         assert spare is not None
         assert await store.apply(NOTES.spare, Advance(0, 1, [NOTES.row(Note("a"))], live=True, epoch=spare.epoch))
+        yield store, other
+
+
+async def blocked(connection: asyncpg.Connection[asyncpg.Record], count: int) -> None:
+    while await connection.fetchval(_BLOCKED) < count:
+        await asyncio.sleep(0)
+
+
+async def test_a_batch_that_comes_in_the_midst_of_an_exchange_is_refused_and_does_not_end_it(
+    initialised: Callable[[], str],
+) -> None:
+    url = initialised()
+    async with exchangeable(url) as (store, other):
         held = await asyncpg.connect(url)
         async with held.transaction():
             # The exchange is held up in the midst of what it notes.
             await held.execute("SELECT FROM views.twofold_parked FOR UPDATE")
             exchanging = asyncio.create_task(store.exchange(NOTES))
-            while await held.fetchval(_BLOCKED) < 1:
-                await asyncio.sleep(0)
-            applying = asyncio.create_task(other.apply(NOTES, late))
-            while await held.fetchval(_BLOCKED) < 2:
-                await asyncio.sleep(0)
+            await blocked(held, 1)
+            applying = asyncio.create_task(other.apply(NOTES, Advance(1, 2, [NOTES.row(Note("late"))])))
+            await blocked(held, 2)
         await held.close()
         assert [await exchanging, await applying] == [True, False]
         assert await everything(store, NOTES) == [Note("a")]
+
+
+async def test_a_batch_in_whose_midst_an_exchange_comes_is_stored_and_the_spare_is_behind_then(
+    initialised: Callable[[], str],
+) -> None:
+    url = initialised()
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def work(transaction: BatchTransaction) -> Sequence[Parked]:
+        begun.set()
+        await gate.wait()
+        await transaction.execute(f"DELETE FROM {{{NOTES.live_name}}}")
+        return []
+
+    async with exchangeable(url) as (store, other):
+        held = await asyncpg.connect(url)
+        applying = asyncio.create_task(other.apply(NOTES, Advance(1, 2, work=work)))
+        await begun.wait()
+        exchanging = asyncio.create_task(store.exchange(NOTES))
+        await blocked(held, 1)
+        gate.set()
+        assert [await applying, await exchanging] == [True, False]
+        await held.close()
+        assert await everything(store, NOTES) == []
 
 
 async def test_a_batch_renews_the_lease(initialised: Callable[[], str]) -> None:
